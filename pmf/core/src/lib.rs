@@ -1,0 +1,1 @@
+//! Tags, retry window and state machine of the process monitor facility.

@@ -1,0 +1,1 @@
+//! Process monitor facility: pmfd and pmfadm.

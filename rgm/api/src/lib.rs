@@ -1,0 +1,1 @@
+//! What commands, methods and daemons say to each other: framing, calls, blocking client.

@@ -1,0 +1,1 @@
+//! Cluster configuration repository: one contract, the embedded store.

@@ -1,0 +1,1 @@
+//! Who is alive, who is president, links between nodes.

@@ -1,0 +1,1 @@
+//! The pure core of the resource group manager: decides, never performs.

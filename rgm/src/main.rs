@@ -1,0 +1,2 @@
+//! rgmd.
+fn main() {}

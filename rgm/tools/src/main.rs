@@ -1,0 +1,2 @@
+//! scha.
+fn main() {}

@@ -1,0 +1,258 @@
+//! What can be asked of the manager, and how it says no.
+//!
+//! A [`Command`] changes something and is decided by the president; a [`Query`] reads.
+
+use crate::{GroupName, InstalledNodes, NodeName, PropType, ResourceName, ResourceType, SchaErr, Status};
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Whether an administrator named a property as standard (`-y`), extension (`-x`) or left it open (`-p`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PropClass {
+    /// Whichever it is.
+    #[default]
+    Any,
+    /// System-defined.
+    Standard,
+    /// Extension.
+    Extension,
+}
+
+/// What to do with a property's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PropOp {
+    /// Make it this.
+    #[default]
+    Set,
+    /// Add these elements to a list (`+=`).
+    Add,
+    /// Remove these elements from a list (`-=`).
+    Remove,
+}
+
+/// One `name[{node}][+|-]=value` of a command line, unchecked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PropSet {
+    /// Property name, any case.
+    pub name: String,
+    /// Class the administrator named.
+    #[serde(default)]
+    pub class: PropClass,
+    /// Nodes a per-node property is set for; empty means all.
+    #[serde(default)]
+    pub nodes: Vec<String>,
+    /// What to do.
+    #[serde(default)]
+    pub op: PropOp,
+    /// The value as written; lists separated by commas.
+    pub value: String,
+}
+
+/// `scha_control -O` (reference 8.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "reference 8.6 has the table")]
+pub enum ControlOp {
+    Restart,
+    ResourceRestart,
+    ResourceIsRestarted,
+    Giveover,
+    CheckGiveover,
+    CheckRestart,
+    IgnoreFailedStart,
+    ResourceDisable,
+    ChangeStateOnline,
+    ChangeStateOffline,
+}
+
+impl ControlOp {
+    /// Every one.
+    pub const ALL: [Self; 10] = [
+        Self::Restart,
+        Self::ResourceRestart,
+        Self::ResourceIsRestarted,
+        Self::Giveover,
+        Self::CheckGiveover,
+        Self::CheckRestart,
+        Self::IgnoreFailedStart,
+        Self::ResourceDisable,
+        Self::ChangeStateOnline,
+        Self::ChangeStateOffline,
+    ];
+    /// The word after `-O`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Restart => "RESTART",
+            Self::ResourceRestart => "RESOURCE_RESTART",
+            Self::ResourceIsRestarted => "RESOURCE_IS_RESTARTED",
+            Self::Giveover => "GIVEOVER",
+            Self::CheckGiveover => "CHECK_GIVEOVER",
+            Self::CheckRestart => "CHECK_RESTART",
+            Self::IgnoreFailedStart => "IGNORE_FAILED_START",
+            Self::ResourceDisable => "RESOURCE_DISABLE",
+            Self::ChangeStateOnline => "CHANGE_STATE_ONLINE",
+            Self::ChangeStateOffline => "CHANGE_STATE_OFFLINE",
+        }
+    }
+    /// The operation of that word, in any case.
+    pub fn from_word(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| o.word().eq_ignore_ascii_case(text))
+    }
+}
+
+/// A change asked for. Lists of groups or resources that are empty mean "all" only where said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are named after the options they carry")]
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
+pub enum Command {
+    /// Register a type (`scrgadm -a -t`). The declaration was parsed from its file by the daemon.
+    TypeRegister { declaration: ResourceType },
+    /// Change what an administrator may change of a type (`scrgadm -c -t`).
+    TypeSet {
+        name: String,
+        #[serde(default)]
+        installed_nodes: Option<InstalledNodes>,
+        #[serde(default)]
+        rt_system: Option<bool>,
+    },
+    /// Unregister (`scrgadm -r -t`).
+    TypeUnregister { name: String },
+    /// Create a group, unmanaged (`scrgadm -a -g`). Nodelist is a property; without it, all nodes.
+    GroupCreate { name: String, props: Vec<PropSet> },
+    /// Change group properties (`scrgadm -c -g`).
+    GroupSet { name: GroupName, props: Vec<PropSet> },
+    /// Delete an empty, unmanaged group (`scrgadm -r -g`).
+    GroupDelete { name: GroupName },
+    /// Create a resource (`scrgadm -a -j`).
+    ResourceCreate {
+        name: String,
+        type_name: String,
+        group: GroupName,
+        props: Vec<PropSet>,
+        #[serde(default)]
+        enable: bool,
+    },
+    /// Change resource properties (`scrgadm -c -j`).
+    ResourceSet { name: ResourceName, props: Vec<PropSet> },
+    /// Delete a disabled resource (`scrgadm -r -j`).
+    ResourceDelete { name: ResourceName },
+    /// Bring groups online on exactly these nodes; none means offline everywhere (`scswitch -z -g -h`).
+    /// No groups: every managed one that can.
+    Switch { groups: Vec<GroupName>, nodes: Vec<NodeName> },
+    /// Bring groups to their most preferred masters (`scswitch -z [-g]`). No groups: every managed one.
+    Remaster { groups: Vec<GroupName> },
+    /// Manage, enable everything, bring online (`scswitch -Z [-g]`). No groups: every one.
+    BringOnline { groups: Vec<GroupName> },
+    /// Offline on all masters, still managed (`scswitch -F -g`).
+    Offline { groups: Vec<GroupName> },
+    /// Stop and start again on these current primaries (`scswitch -R -h -g`).
+    Restart { groups: Vec<GroupName>, nodes: Vec<NodeName> },
+    /// `scswitch -o -g`.
+    Manage { groups: Vec<GroupName> },
+    /// `scswitch -u -g`.
+    Unmanage { groups: Vec<GroupName> },
+    /// On_off_switch (`scswitch -e|-n -j [-h]`). No nodes: everywhere.
+    SetEnabled { resources: Vec<ResourceName>, nodes: Vec<NodeName>, on: bool },
+    /// Monitored_switch (`scswitch -e|-n -M -j [-h]`). No nodes: everywhere.
+    SetMonitored { resources: Vec<ResourceName>, nodes: Vec<NodeName>, on: bool },
+    /// Clear STOP_FAILED (`scswitch -c -h -j -f STOP_FAILED`).
+    ClearStopFailed { resources: Vec<ResourceName>, nodes: Vec<NodeName> },
+    /// End recovery loops; with `kill` the running methods too (`scswitch -Q [-g] [-k]`). No groups: every one.
+    Quiesce { groups: Vec<GroupName>, kill: bool },
+    /// Suspend automatic recovery (`scswitch -s [-g] [-k]`). No groups: every one.
+    Suspend { groups: Vec<GroupName>, kill: bool },
+    /// Resume automatic recovery (`scswitch -r [-g]`). No groups: every one.
+    Resume { groups: Vec<GroupName> },
+    /// Move everything off these nodes and keep it off for a while (`scswitch -S -h [-K]`).
+    Evacuate { nodes: Vec<NodeName>, sticky_secs: u32 },
+    /// `scha_control`.
+    Control { op: ControlOp, group: String, resource: String },
+    /// `scha_resource_setstatus`. No message clears the old one.
+    SetStatus { group: String, resource: String, status: Status, message: Option<String> },
+}
+
+/// A read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are named after the options they carry")]
+pub enum Query {
+    /// `scha_resource_get -O tag -R resource [-G group] args…`.
+    Resource {
+        tag: String,
+        resource: String,
+        #[serde(default)]
+        group: Option<String>,
+        #[serde(default)]
+        args: Vec<String>,
+    },
+    /// `scha_resourcegroup_get -O tag -G group args…`.
+    Group {
+        tag: String,
+        group: String,
+        #[serde(default)]
+        args: Vec<String>,
+    },
+    /// `scha_resourcetype_get -O tag -T type`.
+    Type { tag: String, type_name: String },
+    /// `scha_cluster_get -O tag args…`.
+    Cluster {
+        tag: String,
+        #[serde(default)]
+        args: Vec<String>,
+    },
+}
+
+/// The answer to a [`Query`], one variant per output format (reference 8.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GetValue {
+    /// `%s\n`; enums and booleans too, as their word.
+    Text(String),
+    /// `%d\n` or `%u\n`.
+    Number(i64),
+    /// One line an element, none for an empty list.
+    List(Vec<String>),
+    /// The type's word on the first line, the value in the format of its type behind it.
+    Extension {
+        /// Data type.
+        prop_type: PropType,
+        /// A list has many, everything else one.
+        lines: Vec<String>,
+    },
+    /// Two lines: status word, message.
+    Status {
+        /// Status.
+        status: Status,
+        /// Message, empty where none.
+        message: String,
+    },
+}
+
+/// A call refused or failed: which object, what is wrong, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// The exit code's meaning.
+    pub code: SchaErr,
+    /// One line: names the object and says what is wrong.
+    pub message: String,
+    /// One line: what to do. May be empty.
+    #[serde(default)]
+    pub hint: String,
+    /// What methods printed (VALIDATE), line by line, for the operator.
+    #[serde(default)]
+    pub output: Vec<String>,
+}
+
+impl Refusal {
+    /// A refusal without output.
+    pub fn new(code: SchaErr, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: hint.into(), output: Vec::new() }
+    }
+}

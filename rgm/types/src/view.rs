@@ -1,0 +1,130 @@
+//! What is, in one piece: what `scstat`, `scrgadm -p`, `--json` and later the web page show.
+//!
+//! Made by the core, read by everyone else; every field of it is a fact of the moment it was made.
+
+use crate::{
+    GroupName, GroupState, Method, Millis, NodeName, PropName, PropType, ResourceName, ResourceState,
+    ResourceType, Status, TypeName, Value,
+};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// The whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Cluster name.
+    pub cluster: String,
+    /// Generation of the configuration it was made from.
+    pub generation: u64,
+    /// Nodes by id.
+    pub nodes: Vec<NodeView>,
+    /// Types by name.
+    pub types: Vec<TypeView>,
+    /// Groups by name.
+    pub groups: Vec<GroupView>,
+    /// Resources, group by group, each group's in the order they were named.
+    pub resources: Vec<ResourceView>,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Name.
+    pub name: NodeName,
+    /// Node id.
+    pub id: u32,
+    /// Member of the cluster now.
+    pub up: bool,
+}
+
+/// A type and who uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeView {
+    /// As registered.
+    pub declaration: ResourceType,
+    /// Its resources.
+    pub resources: Vec<ResourceName>,
+}
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupView {
+    /// Name.
+    pub name: GroupName,
+    /// Managed.
+    pub managed: bool,
+    /// Suspend_automatic_recovery.
+    pub suspended: bool,
+    /// Every property with its value in force.
+    pub props: BTreeMap<PropName, Value>,
+    /// Its resources.
+    pub resources: Vec<ResourceName>,
+    /// Its state on each node of Nodelist, in that order.
+    pub nodes: Vec<GroupOnNode>,
+}
+
+/// A group on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupOnNode {
+    /// Node.
+    pub node: NodeName,
+    /// State there.
+    pub state: GroupState,
+}
+
+/// A resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceView {
+    /// Name.
+    pub name: ResourceName,
+    /// Its group.
+    pub group: GroupName,
+    /// Full name of its type.
+    pub type_name: TypeName,
+    /// Type_version.
+    pub type_version: String,
+    /// R_description.
+    pub description: String,
+    /// Every property with its value in force.
+    pub props: Vec<PropView>,
+    /// On each node of the group's Nodelist, in that order.
+    pub nodes: Vec<ResourceOnNode>,
+}
+
+/// A property of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PropView {
+    /// Name.
+    pub name: PropName,
+    /// Extension or standard.
+    pub extension: bool,
+    /// Data type.
+    pub prop_type: PropType,
+    /// Help text.
+    pub description: String,
+    /// Value in force; `None` for a declared property without default that was never given.
+    pub value: Option<Value>,
+    /// Values given for single nodes.
+    pub per_node: BTreeMap<NodeName, Value>,
+}
+
+/// A resource on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceOnNode {
+    /// Node.
+    pub node: NodeName,
+    /// On_off_switch.
+    pub enabled: bool,
+    /// Monitored_switch; `None` if the type has no monitor.
+    pub monitored: Option<bool>,
+    /// State.
+    pub state: ResourceState,
+    /// Status.
+    pub status: Status,
+    /// Status_msg.
+    pub status_msg: String,
+    /// The method that runs now and since when (boot clock).
+    pub running: Option<(Method, Millis)>,
+}

@@ -1,0 +1,1 @@
+//! Resource type registration files: grammar, diagnostics, canonical form.

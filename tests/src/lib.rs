@@ -1,0 +1,1 @@
+//! Simulator, scenarios and whole-program tests.
