@@ -2,7 +2,10 @@
 //!
 //! A [`Command`] changes something and is decided by the president; a [`Query`] reads.
 
-use crate::{GroupName, InstalledNodes, NodeName, PropType, ResourceName, ResourceType, SchaErr, Status};
+use crate::{
+    GroupName, GroupState, InstalledNodes, Method, Millis, NodeName, PropType, ResourceName, ResourceType,
+    SchaErr, Status,
+};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -108,7 +111,6 @@ impl ControlOp {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are named after the options they carry")]
-#[expect(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Command {
     /// Register a type (`scrgadm -a -t`). The declaration was parsed from its file by the daemon.
     TypeRegister { declaration: ResourceType },
@@ -255,4 +257,42 @@ impl Refusal {
     pub fn new(code: SchaErr, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { code, message: message.into(), hint: hint.into(), output: Vec::new() }
     }
+}
+
+/// What goes on while a long call is carried out, for the operator's terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are what they are called")]
+pub enum Progress {
+    /// A method was started.
+    MethodStarted { node: NodeName, resource: ResourceName, method: Method, timeout_secs: u64 },
+    /// It ended.
+    MethodEnded { node: NodeName, resource: ResourceName, method: Method, ok: bool, used: Millis },
+    /// A group changed its state on a node.
+    GroupState { group: GroupName, node: NodeName, state: GroupState },
+}
+
+/// A method that would run, in a dry run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedStep {
+    /// Steps of one wave run at the same time; the next wave waits for them.
+    pub wave: u32,
+    /// Where.
+    pub node: NodeName,
+    /// Of which resource.
+    pub resource: ResourceName,
+    /// Which method.
+    pub method: Method,
+}
+
+/// The answer to a [`Command`] that was carried out, or would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    /// Remarks for the operator, a line each; usually none.
+    pub messages: Vec<String>,
+    /// Dry run only: the methods that would run.
+    #[serde(default)]
+    pub plan: Vec<PlannedStep>,
 }

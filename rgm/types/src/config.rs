@@ -191,7 +191,6 @@ pub struct ClusterConf {
 /// One entry of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "entries are few and moved rarely")]
 pub enum Entry {
     /// See [`Key::Cluster`].
     Cluster(ClusterConf),
@@ -224,6 +223,7 @@ impl Entry {
 /// One change of one entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "writes are few and moved rarely")]
 pub enum Write {
     /// Make the entry so.
     Put(Entry),

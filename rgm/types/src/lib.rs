@@ -20,8 +20,13 @@ pub mod time;
 pub mod value;
 pub mod view;
 
-pub use call::{Command, ControlOp, GetValue, PropClass, PropOp, PropSet, Query, Refusal};
-pub use config::{Entry, Giveover, Group, GroupRun, Key, NodeConf, Resource, StartFailure, Switch};
+pub use call::{
+    Command, ControlOp, Done, GetValue, PlannedStep, Progress, PropClass, PropOp, PropSet, Query, Refusal,
+};
+pub use config::{
+    ClusterConf, Entry, Generation, Giveover, Group, GroupRun, Key, NodeConf, Resource, StartFailure, Switch,
+    Write,
+};
 pub use error::SchaErr;
 pub use method::Method;
 pub use name::{GroupName, NameError, NodeName, PropName, ResourceName, TypeName};

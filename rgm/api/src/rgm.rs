@@ -1,0 +1,85 @@
+//! What commands ask of rgmd, and what it answers.
+//!
+//! One request a connection at a time. A request with `more` gets any number of [`Reply::Progress`]
+//! messages marked `continues` before its last one. The node a caller speaks for is the node whose
+//! socket it connected to.
+
+use rgm_types::view::Snapshot;
+use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal};
+use serde::{Deserialize, Serialize};
+
+/// A request to rgmd: `{"method": …, "parameters": …}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "method", content = "parameters")]
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
+pub enum Request {
+    /// Read one value (`scha_*_get`). Anyone.
+    #[serde(rename = "org.rgm.Get")]
+    Get(Query),
+    /// Read everything. Anyone. Answered by [`Reply::Snapshot`].
+    #[serde(rename = "org.rgm.Snapshot")]
+    Snapshot {},
+    /// Change something. Root only. Answered by [`Reply::Done`].
+    #[serde(rename = "org.rgm.Change")]
+    Change {
+        /// What.
+        command: Command,
+        /// Only say what would be done, or refused.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Register a resource type from the text of its file. Root only. Answered by [`Reply::Done`].
+    #[serde(rename = "org.rgm.RegisterType")]
+    RegisterType {
+        /// Name of the file, for diagnostics.
+        file: String,
+        /// Its text.
+        text: String,
+        /// Installed_nodes; all where not given.
+        #[serde(default)]
+        installed_nodes: Option<InstalledNodes>,
+        /// Only say what would be done, or refused.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Who are you? Anyone. Answered by [`Reply::Info`].
+    #[serde(rename = "org.rgm.Info")]
+    Info {},
+}
+
+/// The parameters of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To [`Request::Get`].
+    Value(GetValue),
+    /// To [`Request::Snapshot`].
+    Snapshot(Snapshot),
+    /// Before the last answer of a request with `more`.
+    Progress(Progress),
+    /// To [`Request::Change`] and [`Request::RegisterType`].
+    Done(Done),
+    /// To [`Request::Info`].
+    Info(Info),
+}
+
+/// A running rgmd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// Version of the program.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// The node this socket speaks for.
+    pub node: String,
+    /// Every configured node.
+    pub nodes: Vec<String>,
+    /// Cluster name.
+    pub cluster: String,
+}
+
+/// The name of the error that carries a [`Refusal`].
+pub const REFUSED: &str = "org.rgm.Refused";
+
+/// The last word of a call: an answer, or a refusal.
+pub type Outcome = Result<Reply, Refusal>;
