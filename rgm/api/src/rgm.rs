@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 /// A request to rgmd: `{"method": …, "parameters": …}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", content = "parameters")]
-#[expect(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Request {
     /// Read one value (`scha_*_get`). Anyone.
     #[serde(rename = "org.rgm.Get")]

@@ -101,6 +101,18 @@ pub struct Giveover {
     pub at: Millis,
 }
 
+/// Why a managed group is left offline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// An operator took it offline; an operator brings it back.
+    Operator,
+    /// No node was left to try; a node that joins, or an operator, makes it try again.
+    NoCandidate,
+    /// The whole cluster booted and Auto_start_on_new_cluster is FALSE.
+    NewCluster,
+}
+
 /// What must not be forgotten about a running group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,8 +120,8 @@ pub struct GroupRun {
     /// Nodes it is meant to be online on now. An event's consequence, not configuration: a boot of
     /// the whole cluster starts from Auto_start_on_new_cluster again.
     pub wanted: BTreeSet<NodeName>,
-    /// Taken offline by an operator: not started again until an operator or a reconfiguration does.
-    pub held_offline: bool,
+    /// Why it is left offline although nothing forbids it to start; `None`: it is not.
+    pub hold: Option<Hold>,
     /// Failed starts within Pingpong_interval, oldest first.
     pub start_failures: Vec<StartFailure>,
     /// Giveovers within Pingpong_interval, oldest first.

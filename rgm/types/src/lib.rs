@@ -24,8 +24,8 @@ pub use call::{
     Command, ControlOp, Done, GetValue, PlannedStep, Progress, PropClass, PropOp, PropSet, Query, Refusal,
 };
 pub use config::{
-    ClusterConf, Entry, Generation, Giveover, Group, GroupRun, Key, NodeConf, Resource, StartFailure, Switch,
-    Write,
+    ClusterConf, Entry, Generation, Giveover, Group, GroupRun, Hold, Key, NodeConf, Resource, StartFailure,
+    Switch, Write,
 };
 pub use error::SchaErr;
 pub use method::Method;
