@@ -2,6 +2,17 @@
 //!
 //! The wire is Varlink's: JSON objects ended by one NUL byte, `method`/`parameters`/`more` one way,
 //! `parameters`/`continues`/`error` the other, so that `varlinkctl` can speak it too.
+//!
+//! * [`frame`]: bytes to messages and back, without any I/O: daemon and command share it.
+//! * [`client`]: a blocking caller over a Unix socket, quick enough for a shell method.
+//! * [`paths`]: where sockets, state and configuration lie.
+//! * [`rgm`]: the words of rgmd.
 #![forbid(unsafe_code)]
 
+pub mod client;
+pub mod frame;
+pub mod paths;
 pub mod rgm;
+
+pub use frame::Interface;
+pub use paths::Paths;

@@ -4,13 +4,18 @@
 //! messages marked `continues` before its last one. The node a caller speaks for is the node whose
 //! socket it connected to.
 
+mod connection;
+
+pub use connection::{Connection, Failure};
+
+use crate::Interface;
 use rgm_types::view::Snapshot;
 use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal};
 use serde::{Deserialize, Serialize};
 
 /// A request to rgmd: `{"method": …, "parameters": …}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "method", content = "parameters")]
+#[serde(tag = "method", content = "parameters", deny_unknown_fields)]
 pub enum Request {
     /// Read one value (`scha_*_get`). Anyone.
     #[serde(rename = "org.rgm.Get")]
@@ -44,6 +49,14 @@ pub enum Request {
     /// Who are you? Anyone. Answered by [`Reply::Info`].
     #[serde(rename = "org.rgm.Info")]
     Info {},
+}
+
+impl Interface for Request {
+    type Reply = Reply;
+    type Refusal = Refusal;
+    const METHODS: &'static [&'static str] =
+        &["org.rgm.Get", "org.rgm.Snapshot", "org.rgm.Change", "org.rgm.RegisterType", "org.rgm.Info"];
+    const REFUSED: &'static str = REFUSED;
 }
 
 /// The parameters of an answer.

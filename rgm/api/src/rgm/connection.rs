@@ -1,0 +1,182 @@
+//! A command's connection to rgmd: one function per request, one error that knows its exit code.
+
+use super::{Info, Reply, Request};
+use crate::Paths;
+use crate::client::{CallError, Client};
+use rgm_types::view::Snapshot;
+use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal, SchaErr};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why rgmd did not do what was asked. Its text is for the operator: whole, and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It said no.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// It can't be reached.
+    #[error("cannot reach rgmd on {}: {error}; is rgmd running here? ({advice})", socket.display())]
+    Unreachable {
+        /// Socket.
+        socket: PathBuf,
+        /// Variables in force, and nodes that have a socket.
+        advice: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// It went away before it answered.
+    #[error(
+        "rgmd on {} went away before it answered ({error}); whether the request was carried out is \
+         not known: look with scstat, then ask again",
+        socket.display()
+    )]
+    Lost {
+        /// Socket.
+        socket: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It did not answer within the time given.
+    #[error("rgmd on {} did not answer in time; it goes on with the request", socket.display())]
+    TimedOut {
+        /// Socket.
+        socket: PathBuf,
+    },
+    /// It speaks otherwise.
+    #[error("rgmd on {} can't be understood: {reason}", socket.display())]
+    Protocol {
+        /// Socket.
+        socket: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Failure {
+    /// What it means as a `SCHA_ERR`, whose number is the exit code.
+    ///
+    /// An rgmd that is not there, or goes away, is one that restarts or is upgraded: callers know
+    /// [`SchaErr::Reconf`] as "ask again in a moment".
+    pub fn code(&self) -> SchaErr {
+        match self {
+            Self::Refused(refusal) => refusal.code,
+            Self::Unreachable { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+                SchaErr::Access
+            }
+            Self::Unreachable { .. } | Self::Lost { .. } => SchaErr::Reconf,
+            Self::TimedOut { .. } => SchaErr::Timeout,
+            Self::Protocol { .. } => SchaErr::Internal,
+        }
+    }
+
+    fn from_call(error: CallError<Refusal>, paths: &Paths) -> Self {
+        match error {
+            CallError::Refused(refusal) => Self::Refused(refusal),
+            CallError::Unreachable { socket, source } => {
+                Self::Unreachable { socket, advice: paths.advice("rgmd.sock"), error: source }
+            }
+            CallError::Lost { socket, source } => Self::Lost { socket, error: source },
+            CallError::TimedOut { socket } => Self::TimedOut { socket },
+            CallError::Protocol { socket, reason } => Self::Protocol { socket, reason },
+        }
+    }
+}
+
+/// A connection to the rgmd that speaks for a node.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+    paths: Paths,
+}
+
+impl Connection {
+    /// Connects to the rgmd of these paths.
+    pub fn open(paths: &Paths) -> Result<Self, Failure> {
+        let client = Client::connect(&paths.rgmd_socket()).map_err(|e| Failure::from_call(e, paths))?;
+        Ok(Self { client, paths: paths.clone() })
+    }
+
+    /// See [`Client::set_time_limit`].
+    pub fn set_time_limit(&mut self, limit: Option<Duration>) {
+        self.client.set_time_limit(limit);
+    }
+
+    /// Reads one value.
+    pub fn get(&mut self, query: Query) -> Result<GetValue, Failure> {
+        let Reply::Value(value) = self.ask(&Request::Get(query), None)? else {
+            return Err(self.unexpected("a value"));
+        };
+        Ok(value)
+    }
+
+    /// Reads everything.
+    pub fn snapshot(&mut self) -> Result<Snapshot, Failure> {
+        let Reply::Snapshot(snapshot) = self.ask(&Request::Snapshot {}, None)? else {
+            return Err(self.unexpected("a snapshot"));
+        };
+        Ok(snapshot)
+    }
+
+    /// Changes something; waits until it is carried out. `progress` is told what goes on meanwhile.
+    pub fn change(
+        &mut self,
+        command: Command,
+        dry_run: bool,
+        progress: Option<&mut dyn FnMut(Progress)>,
+    ) -> Result<Done, Failure> {
+        self.done(&Request::Change { command, dry_run }, progress)
+    }
+
+    /// Registers a resource type from the text of its file; `file` names it in diagnostics.
+    pub fn register_type(
+        &mut self,
+        file: &str,
+        text: &str,
+        installed_nodes: Option<InstalledNodes>,
+        dry_run: bool,
+    ) -> Result<Done, Failure> {
+        let (file, text) = (file.to_owned(), text.to_owned());
+        self.done(&Request::RegisterType { file, text, installed_nodes, dry_run }, None)
+    }
+
+    /// Who is it?
+    pub fn info(&mut self) -> Result<Info, Failure> {
+        let Reply::Info(info) = self.ask(&Request::Info {}, None)? else {
+            return Err(self.unexpected("who it is"));
+        };
+        Ok(info)
+    }
+
+    fn done(
+        &mut self,
+        request: &Request,
+        progress: Option<&mut dyn FnMut(Progress)>,
+    ) -> Result<Done, Failure> {
+        let Reply::Done(done) = self.ask(request, progress)? else {
+            return Err(self.unexpected("the end of the change"));
+        };
+        Ok(done)
+    }
+
+    fn ask(
+        &mut self,
+        request: &Request,
+        progress: Option<&mut dyn FnMut(Progress)>,
+    ) -> Result<Reply, Failure> {
+        let answer = match progress {
+            None => self.client.call(request),
+            Some(tell) => self.client.call_more(request, |reply| {
+                if let Reply::Progress(progress) = reply {
+                    tell(progress);
+                }
+            }),
+        };
+        answer.map_err(|e| Failure::from_call(e, &self.paths))
+    }
+
+    fn unexpected(&self, wanted: &str) -> Failure {
+        let reason = format!("asked for {wanted}, it answered with something else");
+        Failure::Protocol { socket: self.paths.rgmd_socket(), reason }
+    }
+}
