@@ -7,11 +7,13 @@
 //! * [`client`]: a blocking caller over a Unix socket, quick enough for a shell method.
 //! * [`paths`]: where sockets, state and configuration lie.
 //! * [`rgm`]: the words of rgmd.
+//! * [`pmf`]: the words of pmfd.
 #![forbid(unsafe_code)]
 
 pub mod client;
 pub mod frame;
 pub mod paths;
+pub mod pmf;
 pub mod rgm;
 
 pub use frame::Interface;
