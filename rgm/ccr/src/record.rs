@@ -1,0 +1,48 @@
+//! How an entry lies in a store: `{"v":1,"entry":{…}}`.
+//!
+//! The number grows with every change that an older reader could not keep whole. A reader that does
+//! not know a number says so, and drops nothing.
+
+use crate::StoreError;
+use rgm_types::Entry;
+use serde::{Deserialize, Serialize};
+
+/// The format written, and the highest one read.
+pub const FORMAT: u64 = 1;
+
+/// An entry as bytes, filed under its key as text.
+#[expect(clippy::expect_used, reason = "an entry is text, numbers, and maps whose keys are text")]
+pub fn encode(entry: &Entry) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Record<'a> {
+        v: u64,
+        entry: &'a Entry,
+    }
+    serde_json::to_vec(&Record { v: FORMAT, entry }).expect("an entry is JSON")
+}
+
+/// The entry filed under `key` in `store`.
+pub fn decode(store: &str, key: &str, bytes: &[u8]) -> Result<Entry, StoreError> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: u64,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Record {
+        #[serde(rename = "v")]
+        _v: u64,
+        entry: Entry,
+    }
+    let corrupt = |reason: String| StoreError::Corrupt { store: store.to_owned(), reason };
+    let unreadable = |e: serde_json::Error| corrupt(format!("entry {key}: {e}"));
+    let version: Version = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if version.v > FORMAT {
+        return Err(StoreError::Newer { store: store.to_owned(), found: version.v, known: FORMAT });
+    }
+    let record: Record = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if record.entry.key().to_string() != key {
+        return Err(corrupt(format!("entry {key} holds {}", record.entry.key())));
+    }
+    Ok(record.entry)
+}
