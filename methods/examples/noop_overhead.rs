@@ -1,0 +1,57 @@
+//! What the runner costs: a no-op method through it, against bare spawn-and-wait of the same file.
+//!
+//! `cargo run --release -p methods --example noop_overhead [ROUNDS]`
+
+use anyhow::{Context, Result, ensure};
+use methods::cgroup::Root;
+use methods::run::{Order, Place, start};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 1000;
+
+fn main() -> Result<()> {
+    let rounds = std::env::args().nth(1).map_or(Ok(ROUNDS), |text| text.parse())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let parent = Root::find().ok().map(|root| root.path().join(format!("rgm-noop-{}", std::process::id())));
+    let measured = runtime.block_on(compare(Path::new("/bin/true"), parent.clone(), rounds));
+    if let Some(parent) = parent {
+        methods::leftovers::reap_empty(&parent)?;
+        std::fs::remove_dir(&parent)?;
+    }
+    let (bare, through) = measured?;
+    println!("bare spawn-and-wait  {:8.1} us", bare.as_secs_f64() * 1e6);
+    println!("through the runner   {:8.1} us", through.as_secs_f64() * 1e6);
+    println!("ratio                {:8.3}", through.as_secs_f64() / bare.as_secs_f64());
+    Ok(())
+}
+
+/// Medians of both, taken in turn so that a change of the machine's mood meets both.
+async fn compare(program: &Path, parent: Option<PathBuf>, rounds: usize) -> Result<(Duration, Duration)> {
+    let (mut bare, mut through) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let since = Instant::now();
+        let status = std::process::Command::new(program).stdin(std::process::Stdio::null()).status()?;
+        bare.push(since.elapsed());
+        ensure!(status.success(), "{} fails", program.display());
+
+        let order = Order {
+            program: program.into(),
+            args: ["-R", "r", "-T", "t", "-G", "g"].map(Into::into).to_vec(),
+            env: vec!["PATH=/usr/bin:/bin".into()],
+            tag: String::new(),
+            timeout: Duration::from_secs(60),
+            cgroup: parent.clone().map(|parent| Place { parent, name: format!("method-{round}") }),
+        };
+        let since = Instant::now();
+        let outcome = start(&order)?.wait(|_| {}).await;
+        through.push(since.elapsed());
+        ensure!(outcome.is_success(), "{outcome:?}");
+    }
+    Ok((median(bare).context("no round")?, median(through).context("no round")?))
+}
+
+fn median(mut spans: Vec<Duration>) -> Option<Duration> {
+    spans.sort();
+    spans.get(spans.len() / 2).copied()
+}
