@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Longest request, in bytes: one property value of the longest kind (4 MB) or the text of an RTR
-/// file, doubled by escapes.
-pub const REQUEST_LEN_MAX: usize = 8 << 20;
+/// Longest request, in bytes: one property value of the longest kind (4 MB), each byte of it escaped
+/// by another, and a MiB for everything else.
+pub const REQUEST_LEN_MAX: usize = 9 << 20;
 
 /// Longest answer, in bytes: a snapshot of some ten thousand resources. It bounds the memory of a
 /// command whose daemon has lost its mind, no more.
@@ -229,6 +229,10 @@ pub fn decode_call<R: Interface>(message: &[u8]) -> Result<Call<R>, BadCall> {
         #[serde(default)]
         more: bool,
     }
+    // serde would take a list of the fields' values as well.
+    if message.trim_ascii_start().first() != Some(&b'{') {
+        return Err(BadCall::NotACall { reason: "it is no JSON object".to_owned() });
+    }
     let envelope: Envelope =
         serde_json::from_slice(message).map_err(|e| BadCall::NotACall { reason: e.to_string() })?;
     let method = envelope.method.as_ref();
@@ -237,6 +241,10 @@ pub fn decode_call<R: Interface>(message: &[u8]) -> Result<Call<R>, BadCall> {
     }
     // The method goes first, so that its parameters are read straight into its own type.
     let parameters = envelope.parameters.map_or("{}", RawValue::get);
+    if !parameters.starts_with('{') {
+        let (method, parameter) = (method.to_owned(), "parameters".to_owned());
+        return Err(BadCall::InvalidParameter { method, parameter, reason: "it is no object".to_owned() });
+    }
     let text = format!("{{\"method\":\"{method}\",\"parameters\":{parameters}}}");
     let request = serde_json::from_str(&text).map_err(|e| BadCall::InvalidParameter {
         method: method.to_owned(),

@@ -1,0 +1,293 @@
+//! One of everything that goes over the wire, and a few more where kinds differ.
+//!
+//! The functions that name a kind have no wildcard: a new word does not compile until it is named.
+
+use rgm_api::rgm::{Info, Reply, Request};
+use rgm_types::view::{
+    GroupOnNode, GroupView, NodeView, PropView, ResourceOnNode, ResourceView, Snapshot, TypeView,
+};
+use rgm_types::{
+    Command, ControlOp, Done, GetValue, GroupName, GroupState, InstalledNodes, Method, Millis, NodeName,
+    PlannedStep, Progress, PropClass, PropDecl, PropName, PropOp, PropSet, PropType, Query, ResourceName,
+    ResourceState, ResourceType, Status, SysdefinedType, Tunable, TypeName, UpgradeTunability, Value,
+};
+use std::collections::BTreeSet;
+
+fn node(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+fn groups() -> Vec<GroupName> {
+    vec![GroupName::new("dns-rg").unwrap(), GroupName::new("nfs-rg").unwrap()]
+}
+fn resource() -> ResourceName {
+    ResourceName::new("dns-rs").unwrap()
+}
+fn prop(name: &str) -> PropName {
+    PropName::new(name).unwrap()
+}
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+/// The name of the command in a request to change, as it is on the wire.
+pub fn command_name(request: &Request) -> Option<&'static str> {
+    let Request::Change { command, .. } = request else { return None };
+    Some(match command {
+        Command::TypeRegister { .. } => "type_register",
+        Command::TypeSet { .. } => "type_set",
+        Command::TypeUnregister { .. } => "type_unregister",
+        Command::GroupCreate { .. } => "group_create",
+        Command::GroupSet { .. } => "group_set",
+        Command::GroupDelete { .. } => "group_delete",
+        Command::ResourceCreate { .. } => "resource_create",
+        Command::ResourceSet { .. } => "resource_set",
+        Command::ResourceDelete { .. } => "resource_delete",
+        Command::Switch { .. } => "switch",
+        Command::Remaster { .. } => "remaster",
+        Command::BringOnline { .. } => "bring_online",
+        Command::Offline { .. } => "offline",
+        Command::Restart { .. } => "restart",
+        Command::Manage { .. } => "manage",
+        Command::Unmanage { .. } => "unmanage",
+        Command::SetEnabled { .. } => "set_enabled",
+        Command::SetMonitored { .. } => "set_monitored",
+        Command::ClearStopFailed { .. } => "clear_stop_failed",
+        Command::Quiesce { .. } => "quiesce",
+        Command::Suspend { .. } => "suspend",
+        Command::Resume { .. } => "resume",
+        Command::Evacuate { .. } => "evacuate",
+        Command::Control { .. } => "control",
+        Command::SetStatus { .. } => "set_status",
+    })
+}
+
+fn declaration() -> ResourceType {
+    ResourceType {
+        name: TypeName::new("SUNW.sample:1.0").unwrap(),
+        base: text("sample"),
+        vendor: text("SUNW"),
+        version: text("1.0"),
+        description: text("Sample Service on Sun Cluster"),
+        api_version: 2,
+        basedir: text("/opt/SUNWsample/bin"),
+        failover: true,
+        single_instance: false,
+        init_nodes: rgm_types::InitNodes::RgPrimaries,
+        installed_nodes: InstalledNodes::Only(vec![node("phys-1")]),
+        sysdefined: SysdefinedType::None,
+        pkglist: vec![text("SUNWsample")],
+        rt_system: false,
+        global_zone: false,
+        proxy: false,
+        methods: [(Method::Start, text("sample_svc_start"))].into(),
+        upgrade: Some(vec![(text("0.9"), UpgradeTunability::WhenUnmonitored)]),
+        props: vec![PropDecl {
+            name: prop("Confdir"),
+            extension: true,
+            per_node: false,
+            prop_type: PropType::StringArray,
+            enumlist: Vec::new(),
+            tunable: Tunable::AtCreation,
+            default: Some(Value::StringArray(vec![text("/etc"), text("")])),
+            min: None,
+            max: Some(-1),
+            minlength: Some(1),
+            maxlength: None,
+            array_minsize: Some(1),
+            array_maxsize: Some(1),
+            description: text("The Configuration Directory Path"),
+        }],
+    }
+}
+
+fn prop_sets() -> Vec<PropSet> {
+    let set = |class, op, nodes: &[&str]| PropSet {
+        name: text("Confdir"),
+        class,
+        nodes: nodes.iter().map(|name| text(name)).collect(),
+        op,
+        value: text("/etc/named, \"\\\n\u{0}"),
+    };
+    vec![
+        set(PropClass::Any, PropOp::Set, &[]),
+        set(PropClass::Standard, PropOp::Add, &["phys-1", "phys-2"]),
+        set(PropClass::Extension, PropOp::Remove, &[]),
+    ]
+}
+
+fn configuring() -> Vec<Command> {
+    let (group, props) = (groups().remove(0), prop_sets());
+    vec![
+        Command::TypeRegister { declaration: declaration() },
+        Command::TypeSet {
+            name: text("sample"),
+            installed_nodes: Some(InstalledNodes::All),
+            rt_system: Some(true),
+        },
+        Command::TypeUnregister { name: text("sample") },
+        Command::GroupCreate { name: text("dns-rg"), props: props.clone() },
+        Command::GroupSet { name: group.clone(), props: props.clone() },
+        Command::GroupDelete { name: group.clone() },
+        Command::ResourceCreate {
+            name: text("dns-rs"),
+            type_name: text("SUNW.sample"),
+            group,
+            props: props.clone(),
+            enable: true,
+        },
+        Command::ResourceSet { name: resource(), props },
+        Command::ResourceDelete { name: resource() },
+    ]
+}
+
+fn switching() -> Vec<Command> {
+    let (nodes, resources) = (vec![node("phys-1"), node("phys-2")], vec![resource()]);
+    vec![
+        Command::Switch { groups: groups(), nodes: nodes.clone() },
+        Command::Remaster { groups: groups() },
+        Command::BringOnline { groups: Vec::new() },
+        Command::Offline { groups: groups() },
+        Command::Restart { groups: groups(), nodes: nodes.clone() },
+        Command::Manage { groups: groups() },
+        Command::Unmanage { groups: groups() },
+        Command::SetEnabled { resources: resources.clone(), nodes: nodes.clone(), on: true },
+        Command::SetMonitored { resources: resources.clone(), nodes: nodes.clone(), on: false },
+        Command::ClearStopFailed { resources, nodes: nodes.clone() },
+        Command::Quiesce { groups: groups(), kill: true },
+        Command::Suspend { groups: groups(), kill: false },
+        Command::Resume { groups: groups() },
+        Command::Evacuate { nodes, sticky_secs: 60 },
+        Command::Control { op: ControlOp::Giveover, group: text("dns-rg"), resource: text("dns-rs") },
+        Command::SetStatus {
+            group: text("dns-rg"),
+            resource: text("dns-rs"),
+            status: Status::Degraded,
+            message: Some(text("named is slow")),
+        },
+    ]
+}
+
+/// Every request.
+pub fn requests() -> Vec<Request> {
+    let mut requests = vec![
+        Request::Get(Query::Resource {
+            tag: text("EXTENSION"),
+            resource: text("dns-rs"),
+            group: Some(text("dns-rg")),
+            args: vec![text("Confdir")],
+        }),
+        Request::Get(Query::Group { tag: text("RG_STATE"), group: text("dns-rg"), args: Vec::new() }),
+        Request::Get(Query::Type { tag: text("RT_BASEDIR"), type_name: text("SUNW.sample") }),
+        Request::Get(Query::Cluster { tag: text("NODENAME_LOCAL"), args: Vec::new() }),
+        Request::Snapshot {},
+        Request::RegisterType {
+            file: text("SUNW.sample"),
+            text: text("RESOURCE_TYPE = \"sample\";\n"),
+            installed_nodes: Some(InstalledNodes::Only(vec![node("phys-1")])),
+            dry_run: true,
+        },
+        Request::Info {},
+    ];
+    let commands = configuring().into_iter().chain(switching());
+    requests.extend(commands.map(|command| Request::Change { command, dry_run: false }));
+    requests
+}
+
+fn values() -> Vec<GetValue> {
+    vec![
+        GetValue::Text(text("SUNW.sample")),
+        GetValue::Number(-1),
+        GetValue::List(vec![text("phys-1"), text("")]),
+        GetValue::Extension { prop_type: PropType::Enum, lines: vec![text("SOFT")] },
+        GetValue::Status { status: Status::Ok, message: String::new() },
+    ]
+}
+
+fn snapshot() -> Snapshot {
+    Snapshot {
+        cluster: text("planets"),
+        generation: u64::MAX,
+        nodes: vec![NodeView { name: node("phys-1"), id: 1, up: true }],
+        types: vec![TypeView { declaration: declaration(), resources: vec![resource()] }],
+        groups: vec![GroupView {
+            name: groups().remove(0),
+            managed: true,
+            suspended: false,
+            props: [(prop("Failback"), Value::Boolean(true)), (prop("Pingpong_interval"), Value::Int(3600))]
+                .into(),
+            resources: vec![resource()],
+            nodes: vec![GroupOnNode { node: node("phys-1"), state: GroupState::ErrorStopFailed }],
+        }],
+        resources: vec![ResourceView {
+            name: resource(),
+            group: groups().remove(0),
+            type_name: TypeName::new("SUNW.sample:1.0").unwrap(),
+            type_version: text("1.0"),
+            description: String::new(),
+            props: vec![PropView {
+                name: prop("Failover_mode"),
+                extension: false,
+                prop_type: PropType::Enum,
+                description: String::new(),
+                value: Some(Value::Enum(text("SOFT"))),
+                per_node: [(node("phys-1"), Value::String(text("x")))].into(),
+            }],
+            nodes: vec![ResourceOnNode {
+                node: node("phys-1"),
+                enabled: true,
+                monitored: None,
+                state: ResourceState::Starting,
+                status: Status::Unknown,
+                status_msg: text("Starting"),
+                running: Some((Method::Start, Millis(1))),
+            }],
+        }],
+    }
+}
+
+fn progress() -> Vec<Progress> {
+    let (on, resource, method) = (node("phys-1"), resource(), Method::MonitorCheck);
+    vec![
+        Progress::MethodStarted { node: on.clone(), resource: resource.clone(), method, timeout_secs: 300 },
+        Progress::MethodEnded { node: on.clone(), resource, method, ok: false, used: Millis(1) },
+        Progress::GroupState { group: groups().remove(0), node: on, state: GroupState::PendingOnlineBlocked },
+    ]
+}
+
+/// Every answer.
+pub fn replies() -> Vec<Reply> {
+    let mut replies: Vec<Reply> = values().into_iter().map(Reply::Value).collect();
+    replies.push(Reply::Snapshot(snapshot()));
+    replies.extend(progress().into_iter().map(Reply::Progress));
+    let step = PlannedStep { wave: 1, node: node("phys-1"), resource: resource(), method: Method::Stop };
+    replies.push(Reply::Done(Done { messages: vec![text("remark")], plan: vec![step] }));
+    replies.push(Reply::Info(Info {
+        version: text("0.1.0"),
+        pid: u32::MAX,
+        node: text("phys-1"),
+        nodes: vec![text("phys-1")],
+        cluster: text("planets"),
+    }));
+    let kinds: BTreeSet<&str> = replies.iter().map(reply_name).collect();
+    assert_eq!(kinds.len(), REPLY_KINDS, "an example of each kind of answer");
+    replies
+}
+
+/// Kinds of answers, values and progress that [`reply_name`] tells apart.
+const REPLY_KINDS: usize = 11;
+
+fn reply_name(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Value(GetValue::Text(_)) => "text",
+        Reply::Value(GetValue::Number(_)) => "number",
+        Reply::Value(GetValue::List(_)) => "list",
+        Reply::Value(GetValue::Extension { .. }) => "extension",
+        Reply::Value(GetValue::Status { .. }) => "status",
+        Reply::Snapshot(_) => "snapshot",
+        Reply::Progress(Progress::MethodStarted { .. }) => "method started",
+        Reply::Progress(Progress::MethodEnded { .. }) => "method ended",
+        Reply::Progress(Progress::GroupState { .. }) => "group state",
+        Reply::Done(_) => "done",
+        Reply::Info(_) => "info",
+    }
+}
