@@ -1,2 +1,73 @@
-//! cargo xtask.
-fn main() {}
+//! `cargo xtask`: everything that is done with this source beside compiling it.
+
+mod build;
+mod demo;
+mod fuzz;
+mod install;
+mod lint;
+mod packages;
+mod run;
+mod test;
+mod wait;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Show, test, measure and install the resource group manager")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Take the sample data service through its whole life, with a real BIND, on this machine
+    Demo {
+        /// Keep the directory of the demo, logs included
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Run every test
+    Test,
+    /// Formatting, clippy and documentation, without a warning
+    Lint,
+    /// Run each fuzz target from its kept corpus
+    Fuzz {
+        /// How long each one runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+    /// Install everything in its place
+    Install {
+        /// Put it below this directory instead of the root
+        #[arg(long, default_value = "/")]
+        destdir: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Demo { keep } => demo::demo(keep),
+        Task::Test => test::test(),
+        Task::Lint => lint::lint(),
+        Task::Fuzz { seconds } => fuzz::fuzz(seconds),
+        Task::Install { destdir } => build_and_install(&destdir),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build_and_install(destdir: &std::path::Path) -> Result<()> {
+    let built = build::release()?;
+    install::install(&built, destdir)?;
+    println!("installed below {}", destdir.display());
+    Ok(())
+}
