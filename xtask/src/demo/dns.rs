@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The one address clients ask, whichever node serves.
-pub const ADDRESS: &str = "127.0.0.71";
+pub const ADDRESS: &str = "127.0.0.1";
 /// What they ask for, and what they must be told.
 const QUESTION: &str = "www.example.test";
 const ANSWER: &str = "192.0.2.80";
