@@ -1,0 +1,124 @@
+//! What a command is: its options, the forms it may be called in, and the words that explain it.
+//!
+//! One table a command ([`crate::tables`]) is all there is: the parser (`args`), `--help` (`help`), the
+//! man page ([`crate::man`]) and shell completion ([`crate::completion`]) read
+//! it, so they can't tell different stories. A table is constant data: it costs a start-up nothing.
+
+/// One command.
+#[derive(Debug)]
+pub struct Applet {
+    /// What it is called by.
+    pub name: &'static str,
+    /// Section of the manual.
+    pub section: u8,
+    /// What it is for, one line without a full stop.
+    pub summary: &'static str,
+    /// What it does, a paragraph each.
+    pub description: &'static [&'static str],
+    /// Every option it knows.
+    pub options: &'static [Opt],
+    /// The ways to call it. The first one whose key is given applies.
+    pub forms: &'static [Form],
+    /// Command line and what it does.
+    pub examples: &'static [(&'static str, &'static str)],
+    /// Exit code and what it means.
+    pub exits: &'static [(&'static str, &'static str)],
+    /// Variables and files: name and what for.
+    pub places: &'static [(&'static str, &'static str)],
+    /// Commands to read about next.
+    pub see_also: &'static [&'static str],
+}
+
+/// One option.
+#[derive(Debug)]
+pub struct Opt {
+    /// As it is written: `-g`, `--json`.
+    pub name: &'static str,
+    /// What its value is called; empty where it takes none.
+    pub value: &'static str,
+    /// What a shell offers for the value.
+    pub complete: Complete,
+    /// What it does.
+    pub help: &'static str,
+}
+
+/// What a shell offers for the value of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Complete {
+    /// Nothing.
+    Nothing,
+    /// These words.
+    Words(&'static [&'static str]),
+    /// Files.
+    Files,
+    /// Names of configured objects: `nodes`, `groups`, `resources`, `types`.
+    Names(&'static str),
+}
+
+/// One way to call a command.
+#[derive(Debug)]
+pub struct Form {
+    /// The options that make it this form; empty where there is only one.
+    pub key: &'static [&'static str],
+    /// The options it can't do without.
+    pub needs: &'static [&'static str],
+    /// The options it may have.
+    pub may: &'static [&'static str],
+    /// Words after the options, as the synopsis shows them; empty where there are none.
+    pub operands: &'static str,
+    /// What it does.
+    pub effect: &'static str,
+}
+
+/// Options every command has.
+pub const UNIVERSAL: [Opt; 2] =
+    [flag("--help", "explain the command"), flag("--version", "print the version and end")];
+
+/// An option without a value.
+pub const fn flag(name: &'static str, help: &'static str) -> Opt {
+    Opt { name, value: "", complete: Complete::Nothing, help }
+}
+
+/// An option with a value.
+pub const fn value(name: &'static str, value: &'static str, complete: Complete, help: &'static str) -> Opt {
+    Opt { name, value, complete, help }
+}
+
+impl Applet {
+    /// The option of that name.
+    pub fn option(&self, name: &str) -> Option<&'static Opt> {
+        self.options.iter().chain(&UNIVERSAL).find(|o| o.name == name)
+    }
+
+    /// One line that shows how a form is called.
+    pub fn synopsis(&self, form: &Form) -> String {
+        let mut line = String::from(self.name);
+        for name in form.key.iter().chain(form.needs) {
+            line.push(' ');
+            line.push_str(&self.spelled(name));
+        }
+        for name in form.may {
+            line.push_str(&format!(" [{}]", self.spelled(name)));
+        }
+        if !form.operands.is_empty() {
+            line.push(' ');
+            line.push_str(form.operands);
+        }
+        line
+    }
+
+    /// An option with the name of its value.
+    fn spelled(&self, name: &str) -> String {
+        match self.option(name) {
+            Some(option) => option.spelled(),
+            None => name.to_owned(),
+        }
+    }
+}
+
+impl Opt {
+    /// With the name of its value.
+    pub fn spelled(&self) -> String {
+        if self.value.is_empty() { self.name.to_owned() } else { format!("{} {}", self.name, self.value) }
+    }
+}

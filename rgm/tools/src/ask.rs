@@ -1,0 +1,65 @@
+//! Asking rgmd.
+
+use crate::failure::Failure;
+use rgm_api::paths::Paths;
+use rgm_api::rgm::{self, Connection};
+use rgm_types::view::Snapshot;
+use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, SchaErr};
+
+/// A change to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Anything but a registration.
+    Command(Command),
+    /// The registration of a type.
+    Register {
+        /// Where its text is from, for diagnostics.
+        file: String,
+        /// The text.
+        text: String,
+        /// Where the type may be used; everywhere if not said.
+        installed_nodes: Option<InstalledNodes>,
+    },
+}
+
+/// Reads one value.
+pub fn get(query: Query) -> Result<GetValue, Failure> {
+    Ok(open()?.get(query)?)
+}
+
+/// Reads everything.
+pub fn snapshot() -> Result<Snapshot, Failure> {
+    Ok(open()?.snapshot()?)
+}
+
+/// Changes something, or says what the change would do. `progress` is told what goes on meanwhile.
+pub fn change(
+    change: Change,
+    dry_run: bool,
+    progress: Option<&mut dyn FnMut(Progress)>,
+) -> Result<Done, Failure> {
+    let mut rgmd = open()?;
+    Ok(match change {
+        Change::Command(command) => rgmd.change(command, dry_run, progress)?,
+        Change::Register { file, text, installed_nodes } => {
+            rgmd.register_type(&file, &text, installed_nodes, dry_run)?
+        }
+    })
+}
+
+fn open() -> Result<Connection, Failure> {
+    let paths = Paths::from_env().map_err(|e| Failure::new(SchaErr::Inval, e.to_string(), ""))?;
+    Ok(Connection::open(&paths)?)
+}
+
+impl From<rgm::Failure> for Failure {
+    fn from(failure: rgm::Failure) -> Self {
+        match failure {
+            rgm::Failure::Refused(refusal) => refusal.into(),
+            rgm::Failure::Unreachable { .. }
+            | rgm::Failure::Lost { .. }
+            | rgm::Failure::TimedOut { .. }
+            | rgm::Failure::Protocol { .. } => Self::new(failure.code(), failure.to_string(), ""),
+        }
+    }
+}

@@ -1,2 +1,0 @@
-//! scha.
-fn main() {}

@@ -1,0 +1,92 @@
+//! The hot helpers: what methods and fault monitors call dozens of times.
+//!
+//! One call is: the name it was called by, its options, one connect, one write, one read, one print.
+//! Nothing else belongs on this way.
+
+mod control;
+mod get;
+mod show;
+
+use crate::applet::Applet;
+use crate::args::Args;
+use crate::failure::{self, Failure};
+use crate::{help, tables};
+use rgm_types::SchaErr;
+use std::ffi::OsString;
+use std::path::Path;
+
+type Run = fn(&Args) -> Result<String, Failure>;
+
+/// The names this binary answers to: the links to make to it.
+pub const LINKS: [&str; 6] = [
+    "scha_resource_get",
+    "scha_resourcegroup_get",
+    "scha_resourcetype_get",
+    "scha_cluster_get",
+    "scha_control",
+    "scha_resource_setstatus",
+];
+
+fn find(name: &str) -> Option<(&'static Applet, Run)> {
+    Some(match name {
+        "scha_resource_get" => (&tables::SCHA_RESOURCE_GET, get::resource),
+        "scha_resourcegroup_get" => (&tables::SCHA_RESOURCEGROUP_GET, get::group),
+        "scha_resourcetype_get" => (&tables::SCHA_RESOURCETYPE_GET, get::resource_type),
+        "scha_cluster_get" => (&tables::SCHA_CLUSTER_GET, get::cluster),
+        "scha_control" => (&tables::SCHA_CONTROL, control::control),
+        "scha_resource_setstatus" => (&tables::SCHA_RESOURCE_SETSTATUS, control::set_status),
+        _ => return None,
+    })
+}
+
+/// Does what the name says that it is called by, and returns the exit code. Called as `scha`, the
+/// name is the first word.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let mut words = words.into_iter();
+    let called = base_name(words.next());
+    if let Some((applet, run)) = find(&called) {
+        return run_table(applet, words.collect(), run);
+    }
+    let name = words.next().unwrap_or_default().to_string_lossy().into_owned();
+    match find(&name) {
+        Some((applet, run)) => run_table(applet, words.collect(), run),
+        None => no_such_applet(&called, &name, &LINKS),
+    }
+}
+
+/// Takes a command line apart, runs a command, prints what it says, and returns its exit code.
+pub fn run_table(applet: &'static Applet, words: Vec<OsString>, run: Run) -> u8 {
+    let done = Args::parse(applet, words).and_then(|args| {
+        if args.has("--help") {
+            return failure::print(&help::help(applet));
+        }
+        if args.has("--version") {
+            return failure::print(&help::version(applet.name));
+        }
+        failure::print(&run(&args)?)
+    });
+    match done {
+        Ok(()) => 0,
+        Err(failure) => {
+            failure.print(applet.name);
+            failure.code()
+        }
+    }
+}
+
+/// Says which names a binary answers to.
+pub fn no_such_applet(binary: &str, name: &str, links: &[&str]) -> u8 {
+    let message = match name {
+        "" => "it is not said which command is meant".to_owned(),
+        name => format!("there is no command {name:?}"),
+    };
+    let failure = Failure::new(SchaErr::Inval, message, format!("one of: {}", links.join(" ")));
+    failure.print(binary);
+    failure.code()
+}
+
+/// The last part of the path a program was called by.
+pub fn base_name(word: Option<OsString>) -> String {
+    let word = word.unwrap_or_default();
+    Path::new(&word).file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

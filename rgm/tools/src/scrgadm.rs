@@ -1,0 +1,146 @@
+//! `scrgadm`: configuration (reference 7.1).
+
+mod properties;
+mod register;
+mod show;
+
+use crate::args::Args;
+use crate::ask::Change;
+use crate::failure::Failure;
+use crate::{names, progress};
+use properties::{extension, standard};
+use rgm_types::{Command, InstalledNodes, NodeName, PropClass, PropOp, PropSet, SchaErr};
+
+/// Does what the command line says.
+pub fn run(args: &Args) -> Result<String, Failure> {
+    if args.form()?.key == ["-p"] {
+        return show::run(args);
+    }
+    progress::change("scrgadm", change(args)?, args.has("--dry-run"))
+}
+
+fn change(args: &Args) -> Result<Change, Failure> {
+    let command = match args.form()?.key {
+        ["-a", "-t"] => {
+            let nodes = installed_nodes(args)?;
+            return register::change(args.needed("-t")?, args.one("-f")?, nodes);
+        }
+        ["-a", "-L"] => return Err(no_logical_hostname()),
+        ["-a", "-S"] => return Err(no_shared_address()),
+        ["-a", "-j"] => create_resource(args)?,
+        ["-a", "-g"] => {
+            Command::GroupCreate { name: named_group(args)?.to_string(), props: group_props(args)? }
+        }
+        ["-c", "-j"] => set_resource(args)?,
+        ["-c", "-g"] => set_group(args)?,
+        ["-c", "-t"] => set_type(args)?,
+        ["-r", "-j"] => Command::ResourceDelete { name: names::resource(args.needed("-j")?)? },
+        ["-r", "-g"] => Command::GroupDelete { name: named_group(args)? },
+        _ => Command::TypeUnregister { name: args.needed("-t")?.to_owned() },
+    };
+    Ok(Change::Command(command))
+}
+
+fn named_group(args: &Args) -> Result<rgm_types::GroupName, Failure> {
+    names::group(args.needed("-g")?)
+}
+
+fn create_resource(args: &Args) -> Result<Command, Failure> {
+    Ok(Command::ResourceCreate {
+        name: names::resource(args.needed("-j")?)?.to_string(),
+        type_name: args.needed("-t")?.to_owned(),
+        group: named_group(args)?,
+        props: resource_props(args)?,
+        enable: false,
+    })
+}
+
+fn set_resource(args: &Args) -> Result<Command, Failure> {
+    let (name, props) = (names::resource(args.needed("-j")?)?, resource_props(args)?);
+    if props.is_empty() {
+        return Err(args.misuse("-c -j needs a property to change: -y or -x PROPERTY=VALUE"));
+    }
+    Ok(Command::ResourceSet { name, props })
+}
+
+fn set_group(args: &Args) -> Result<Command, Failure> {
+    let (name, props) = (named_group(args)?, group_props(args)?);
+    if props.is_empty() {
+        return Err(args.misuse("-c -g needs something to change: -h NODE,... or -y PROPERTY=VALUE"));
+    }
+    Ok(Command::GroupSet { name, props })
+}
+
+fn resource_props(args: &Args) -> Result<Vec<PropSet>, Failure> {
+    args.all("-y").map(standard).chain(args.all("-x").map(extension)).collect()
+}
+
+/// Properties of a group; -h is its Nodelist.
+fn group_props(args: &Args) -> Result<Vec<PropSet>, Failure> {
+    let mut props = args.all("-y").map(standard).collect::<Result<Vec<_>, _>>()?;
+    if !args.has("-h") {
+        return Ok(props);
+    }
+    if props.iter().any(|p| p.name.eq_ignore_ascii_case("Nodelist")) {
+        return Err(args.misuse("-h and -y Nodelist= say the same: give one of them"));
+    }
+    let nodes: Vec<String> = names::nodes(args)?.iter().map(NodeName::to_string).collect();
+    props.push(PropSet {
+        name: "Nodelist".to_owned(),
+        class: PropClass::Standard,
+        nodes: Vec::new(),
+        op: PropOp::Set,
+        value: nodes.join(","),
+    });
+    Ok(props)
+}
+
+fn set_type(args: &Args) -> Result<Command, Failure> {
+    let name = args.needed("-t")?.to_owned();
+    let mut rt_system = None;
+    for prop in args.all("-y").map(standard) {
+        let prop = prop?;
+        if !prop.name.eq_ignore_ascii_case("RT_system") {
+            return Err(Failure::new(
+                SchaErr::Prop,
+                format!("resource type {name}: {} can't be changed", prop.name),
+                "of a registered type only RT_system and, with -h, the nodes can be changed",
+            ));
+        }
+        rt_system = Some(properties::boolean(&prop)?);
+    }
+    let installed_nodes = installed_nodes(args)?;
+    if rt_system.is_none() && installed_nodes.is_none() {
+        return Err(args.misuse("-c -t needs something to change: -h NODE,... or -y RT_system=TRUE"));
+    }
+    Ok(Command::TypeSet { name, installed_nodes, rt_system })
+}
+
+fn installed_nodes(args: &Args) -> Result<Option<InstalledNodes>, Failure> {
+    if !args.has("-h") {
+        return Ok(None);
+    }
+    if args.all("-h").eq(["*"]) {
+        return Ok(Some(InstalledNodes::All));
+    }
+    names::nodes(args).map(|nodes| Some(InstalledNodes::Only(nodes)))
+}
+
+fn no_logical_hostname() -> Failure {
+    Failure::new(
+        SchaErr::Rt,
+        "resource type SUNW.LogicalHostname: there is no such type in this version",
+        "give the address to the application itself, as SUNW.sample does",
+    )
+}
+
+fn no_shared_address() -> Failure {
+    Failure::new(
+        SchaErr::Rt,
+        "resource type SUNW.SharedAddress: shared addresses are not built",
+        "use a failover group with an address of its own",
+    )
+}
+
+#[cfg(test)]
+mod tests;

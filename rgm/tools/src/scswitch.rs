@@ -1,0 +1,91 @@
+//! `scswitch`: state changes (reference 7.2).
+
+use crate::args::Args;
+use crate::ask::Change;
+use crate::failure::Failure;
+use crate::names::{groups, nodes, resources};
+use crate::progress;
+use rgm_types::{Command, SchaErr};
+
+/// Seconds an evacuated node is left alone where -K does not say.
+const KEEP_AWAY_SECS: u32 = 60;
+/// The most -K may say.
+const KEEP_AWAY_SECS_MAX: u32 = 65_535;
+
+/// Does what the command line says.
+pub fn run(args: &Args) -> Result<String, Failure> {
+    progress::change("scswitch", Change::Command(command(args)?), args.has("--dry-run"))
+}
+
+fn command(args: &Args) -> Result<Command, Failure> {
+    refuse_device_groups(args)?;
+    Ok(match args.form()?.key {
+        ["-c"] => clear(args)?,
+        ["-e"] => enable(args, true)?,
+        ["-n"] => enable(args, false)?,
+        ["-F"] => Command::Offline { groups: groups(args)? },
+        ["-Q"] => Command::Quiesce { groups: groups(args)?, kill: args.has("-k") },
+        ["-R"] => Command::Restart { groups: groups(args)?, nodes: nodes(args)? },
+        ["-r"] => Command::Resume { groups: groups(args)? },
+        ["-S"] => Command::Evacuate { nodes: nodes(args)?, sticky_secs: keep_away(args)? },
+        ["-s"] => Command::Suspend { groups: groups(args)?, kill: args.has("-k") },
+        ["-u"] => Command::Unmanage { groups: groups(args)? },
+        ["-o"] => Command::Manage { groups: groups(args)? },
+        ["-Z"] => Command::BringOnline { groups: groups(args)? },
+        _ => switch(args)?,
+    })
+}
+
+fn refuse_device_groups(args: &Args) -> Result<(), Failure> {
+    match ["-D", "-m"].into_iter().find(|o| args.has(o)) {
+        Some(option) => Err(Failure::new(
+            SchaErr::Inval,
+            format!("{option}: there are no device groups on Linux"),
+            "only resource groups can be switched: -g GROUP",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// `-z`: without -h to the preferred nodes, with an empty -h nowhere.
+fn switch(args: &Args) -> Result<Command, Failure> {
+    let groups = groups(args)?;
+    if !args.has("-h") {
+        return Ok(Command::Remaster { groups });
+    }
+    if args.all("-h").any(|list| !list.is_empty()) {
+        return Ok(Command::Switch { groups, nodes: nodes(args)? });
+    }
+    if groups.is_empty() {
+        return Err(args.misuse("-z -h \"\" would take every group offline: it needs -g GROUP,..."));
+    }
+    Ok(Command::Switch { groups, nodes: Vec::new() })
+}
+
+fn enable(args: &Args, on: bool) -> Result<Command, Failure> {
+    let (resources, nodes) = (resources(args)?, nodes(args)?);
+    Ok(if args.has("-M") {
+        Command::SetMonitored { resources, nodes, on }
+    } else {
+        Command::SetEnabled { resources, nodes, on }
+    })
+}
+
+fn clear(args: &Args) -> Result<Command, Failure> {
+    let flag = args.needed("-f")?;
+    if !flag.eq_ignore_ascii_case("STOP_FAILED") {
+        return Err(args.misuse(format!("-f {flag}: only STOP_FAILED can be cleared")));
+    }
+    Ok(Command::ClearStopFailed { resources: resources(args)?, nodes: nodes(args)? })
+}
+
+fn keep_away(args: &Args) -> Result<u32, Failure> {
+    let Some(text) = args.one("-K")? else { return Ok(KEEP_AWAY_SECS) };
+    match text.parse() {
+        Ok(secs) if secs <= KEEP_AWAY_SECS_MAX => Ok(secs),
+        _ => Err(args.misuse(format!("-K {text}: not a number of seconds from 0 to {KEEP_AWAY_SECS_MAX}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

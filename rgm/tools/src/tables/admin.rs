@@ -1,0 +1,380 @@
+//! scrgadm, scswitch, scstat (reference 7.1 to 7.3).
+
+use super::{PLACES, Rows};
+use crate::applet::{Applet, Complete, Form, Opt, flag, value};
+
+const GROUPS: Complete = Complete::Names("groups");
+const RESOURCES: Complete = Complete::Names("resources");
+const TYPES: Complete = Complete::Names("types");
+const NODES: Complete = Complete::Names("nodes");
+const DRY_RUN: Opt =
+    flag("--dry-run", "only say what would be done, or why it would be refused; change nothing");
+const JSON: Opt = flag("--json", "print JSON");
+
+/// Exit codes of the administration. They are those of the scha commands, which agree with the CL_* codes.
+const EXITS: Rows = &[
+    ("0", "done"),
+    ("1", "not enough memory"),
+    ("3", "the command line can't be understood, or a name or value is invalid"),
+    ("5", "rgmd does not answer, or the cluster is reconfiguring: try again"),
+    ("6", "permission denied: changes need root"),
+    ("8", "something else depends on the object, or a dependency is not there"),
+    ("9", "the object is in the wrong state"),
+    ("10", "a method failed"),
+    ("11", "no such node"),
+    ("12", "no such resource group, or it exists already"),
+    ("13", "no such resource type, or its file is refused"),
+    ("14", "no such resource, or it exists already"),
+    ("15", "no such property, or it can't be set so"),
+    ("16", "refused by the checks of the resources"),
+    ("18", "internal error"),
+    ("31", "timed out"),
+    ("32", "the group could not be brought online"),
+    ("130", "interrupted; what was begun goes on in the daemon"),
+];
+
+const ADMIN_PLACES: Rows =
+    &[PLACES[0], PLACES[1], ("NO_COLOR", "if set, progress on a terminal is shown without colour")];
+
+/// Configuration.
+pub const SCRGADM: Applet = Applet {
+    name: "scrgadm",
+    section: 8,
+    summary: "configure resource types, resource groups and resources",
+    description: &[
+        "scrgadm registers resource types, creates resource groups and resources, changes their properties, removes them, and prints what is configured.",
+        "A new group is unmanaged and a new resource is disabled: scswitch -Z -g GROUP brings both to life.",
+        "Names of types may be abbreviated: the vendor in front and the version behind may be left out as long as only one registered type is meant.",
+        "A changed property is first validated by the resource's Validate method on every node it may run on; if one refuses, nothing is changed and what it printed is shown.",
+    ],
+    options: &[
+        flag("-a", "add"),
+        flag("-c", "change"),
+        flag("-r", "remove"),
+        flag("-p", "print what is configured: names; -pv with details; -pvv with every property"),
+        flag("-v", "with -p: more"),
+        value("-t", "TYPE", TYPES, "resource type"),
+        value("-g", "GROUP", GROUPS, "resource group"),
+        value("-j", "RESOURCE", RESOURCES, "resource"),
+        value("-f", "FILE", Complete::Files, "the type's registration file, or a directory with such files"),
+        value(
+            "-h",
+            "NODE,...",
+            NODES,
+            "nodes in order of preference; for a type the nodes it is installed on, * for all",
+        ),
+        value(
+            "-y",
+            "PROPERTY=VALUE",
+            Complete::Nothing,
+            "a standard property; may be repeated. The elements of a list are separated by commas; += and -= add and remove elements",
+        ),
+        value(
+            "-x",
+            "PROPERTY=VALUE",
+            Complete::Nothing,
+            "an extension property, likewise; PROPERTY{NODE,...}=VALUE sets it for single nodes",
+        ),
+        flag("-L", "a logical hostname: not available in this version"),
+        flag("-S", "a shared address: not available"),
+        value("-l", "HOST,...", Complete::Nothing, "with -L and -S: host names"),
+        value("-n", "NETIF,...", Complete::Nothing, "with -L and -S: network interfaces"),
+        value("-X", "NODE,...", NODES, "with -S: auxiliary nodes"),
+        DRY_RUN,
+        JSON,
+    ],
+    forms: &[
+        Form {
+            key: &["-p"],
+            needs: &[],
+            may: &["-v", "-t", "-g", "-j", "--json"],
+            operands: "",
+            effect: "Print types, groups and resources; with -t, -g or -j only those named.",
+        },
+        Form {
+            key: &["-a", "-L"],
+            needs: &["-g", "-l"],
+            may: &["-j", "-n", "-y"],
+            operands: "",
+            effect: "Refused: logical hostnames need the type SUNW.LogicalHostname, which this version does not have.",
+        },
+        Form {
+            key: &["-a", "-S"],
+            needs: &["-g", "-l"],
+            may: &["-j", "-n", "-X", "-y"],
+            operands: "",
+            effect: "Refused: shared addresses are not built.",
+        },
+        Form {
+            key: &["-a", "-j"],
+            needs: &["-t", "-g"],
+            may: &["-y", "-x", "--dry-run"],
+            operands: "",
+            effect: "Create a resource of a type in a group. It is disabled.",
+        },
+        Form {
+            key: &["-a", "-g"],
+            needs: &[],
+            may: &["-h", "-y", "--dry-run"],
+            operands: "",
+            effect: "Create a resource group. It is unmanaged. Without -h every node may carry it.",
+        },
+        Form {
+            key: &["-a", "-t"],
+            needs: &[],
+            may: &["-h", "-f", "--dry-run"],
+            operands: "",
+            effect: "Register a resource type. Without -f its file is looked for under its name in /opt/cluster/lib/rgm/rtreg, then in /usr/cluster/lib/rgm/rtreg.",
+        },
+        Form {
+            key: &["-c", "-j"],
+            needs: &[],
+            may: &["-y", "-x", "--dry-run"],
+            operands: "",
+            effect: "Change properties of a resource.",
+        },
+        Form {
+            key: &["-c", "-g"],
+            needs: &[],
+            may: &["-h", "-y", "--dry-run"],
+            operands: "",
+            effect: "Change properties of a group; -h changes its Nodelist.",
+        },
+        Form {
+            key: &["-c", "-t"],
+            needs: &[],
+            may: &["-h", "-y", "--dry-run"],
+            operands: "",
+            effect: "Change the nodes a type is installed on, or RT_system.",
+        },
+        Form {
+            key: &["-r", "-j"],
+            needs: &[],
+            may: &["--dry-run"],
+            operands: "",
+            effect: "Remove a resource, which must be disabled.",
+        },
+        Form {
+            key: &["-r", "-g"],
+            needs: &[],
+            may: &["--dry-run"],
+            operands: "",
+            effect: "Remove a group, which must be empty and unmanaged.",
+        },
+        Form {
+            key: &["-r", "-t"],
+            needs: &[],
+            may: &["--dry-run"],
+            operands: "",
+            effect: "Unregister a type, of which there must be no resource.",
+        },
+    ],
+    examples: &[
+        ("scrgadm -a -t SUNW.sample", "register the sample data service"),
+        ("scrgadm -a -g dns-rg -h phys-1,phys-2", "create a group that prefers phys-1"),
+        ("scrgadm -a -j dns-rs -t SUNW.sample -g dns-rg -x Confdir=/etc/dns", "create its resource"),
+        ("scrgadm -c -j dns-rs -y Retry_count=3 --dry-run", "ask what changing a property would do"),
+        ("scrgadm -pvv -g dns-rg", "print everything about a group"),
+    ],
+    exits: EXITS,
+    places: &[
+        ADMIN_PLACES[0],
+        ADMIN_PLACES[1],
+        ADMIN_PLACES[2],
+        (
+            "RGM_RTREG_PATH",
+            "directories, separated by colons, to look for registration files in; /opt/cluster/lib/rgm/rtreg:/usr/cluster/lib/rgm/rtreg where not set",
+        ),
+    ],
+    see_also: &["scswitch", "scstat", "rtrcheck", "rgmd"],
+};
+
+/// State changes.
+pub const SCSWITCH: Applet = Applet {
+    name: "scswitch",
+    section: 8,
+    summary: "change the state of resource groups and resources",
+    description: &[
+        "scswitch brings resource groups online and offline, moves them between nodes, enables and disables resources and their monitors, and clears what needs clearing after a failure.",
+        "It returns when the change is complete. On a terminal it shows meanwhile which method runs where and for how long. If it is interrupted, the change goes on in the daemon.",
+        "Lists are separated by commas; an option with a list may be repeated.",
+    ],
+    options: &[
+        flag("-z", "switch groups to nodes"),
+        flag("-Z", "bring groups to life"),
+        flag("-F", "take groups offline"),
+        flag("-R", "restart groups"),
+        flag("-S", "evacuate nodes"),
+        flag("-o", "make groups managed"),
+        flag("-u", "make groups unmanaged"),
+        flag("-e", "enable resources"),
+        flag("-n", "disable resources"),
+        flag("-M", "with -e and -n: only the monitor"),
+        flag("-c", "clear an error flag"),
+        flag("-Q", "quiesce groups"),
+        flag("-s", "suspend automatic recovery"),
+        flag("-r", "resume automatic recovery"),
+        flag("-k", "with -Q and -s: kill the methods that run"),
+        value("-g", "GROUP,...", GROUPS, "resource groups"),
+        value("-h", "NODE,...", NODES, "nodes"),
+        value("-j", "RESOURCE,...", RESOURCES, "resources"),
+        value("-f", "FLAG", Complete::Words(&["STOP_FAILED"]), "the flag to clear: STOP_FAILED"),
+        value(
+            "-K",
+            "SECONDS",
+            Complete::Nothing,
+            "with -S: how long nothing is started on the nodes by itself; 0 to 65535, 60 where not given",
+        ),
+        flag("-m", "device groups: do not exist here"),
+        value("-D", "GROUP,...", Complete::Nothing, "device groups: do not exist here"),
+        DRY_RUN,
+    ],
+    forms: &[
+        Form {
+            key: &["-c"],
+            needs: &["-h", "-j", "-f"],
+            may: &["--dry-run"],
+            operands: "",
+            effect: "Clear STOP_FAILED of resources on nodes. First make sure that nothing of them is still running there: otherwise the service may run twice.",
+        },
+        Form {
+            key: &["-e"],
+            needs: &["-j"],
+            may: &["-M", "-h", "--dry-run"],
+            operands: "",
+            effect: "Enable resources (with -M their monitors); on every node without -h. In an online group they are started.",
+        },
+        Form {
+            key: &["-n"],
+            needs: &["-j"],
+            may: &["-M", "-h", "--dry-run"],
+            operands: "",
+            effect: "Disable resources (with -M their monitors); on every node without -h. In an online group they are stopped.",
+        },
+        Form {
+            key: &["-F"],
+            needs: &["-g"],
+            may: &["--dry-run"],
+            operands: "",
+            effect: "Take groups offline everywhere. They stay managed.",
+        },
+        Form {
+            key: &["-Q"],
+            needs: &[],
+            may: &["-g", "-k", "--dry-run"],
+            operands: "",
+            effect: "Let groups (all without -g) come to rest: end repeated attempts to recover.",
+        },
+        Form {
+            key: &["-R"],
+            needs: &["-h", "-g"],
+            may: &["--dry-run"],
+            operands: "",
+            effect: "Stop and start groups on nodes where they are online.",
+        },
+        Form {
+            key: &["-r"],
+            needs: &[],
+            may: &["-g", "--dry-run"],
+            operands: "",
+            effect: "Resume automatic recovery of groups; of all without -g.",
+        },
+        Form {
+            key: &["-S"],
+            needs: &["-h"],
+            may: &["-K", "--dry-run"],
+            operands: "",
+            effect: "Move all groups off the nodes and keep them off for a while.",
+        },
+        Form {
+            key: &["-s"],
+            needs: &[],
+            may: &["-g", "-k", "--dry-run"],
+            operands: "",
+            effect: "Suspend automatic recovery of groups; of all without -g.",
+        },
+        Form {
+            key: &["-u"],
+            needs: &["-g"],
+            may: &["--dry-run"],
+            operands: "",
+            effect: "Make groups unmanaged. They must be offline and their resources disabled.",
+        },
+        Form {
+            key: &["-o"],
+            needs: &["-g"],
+            may: &["--dry-run"],
+            operands: "",
+            effect: "Make groups managed; they stay offline.",
+        },
+        Form {
+            key: &["-Z"],
+            needs: &[],
+            may: &["-g", "--dry-run"],
+            operands: "",
+            effect: "Manage groups (all without -g), enable their resources and monitors, bring them online on the nodes they prefer.",
+        },
+        Form {
+            key: &["-z"],
+            needs: &[],
+            may: &["-g", "-h", "--dry-run"],
+            operands: "",
+            effect: "Bring groups (without -g every managed one that can) online on exactly these nodes; without -h on those they prefer. -h \"\" takes the groups of -g offline everywhere.",
+        },
+    ],
+    examples: &[
+        ("scswitch -Z -g dns-rg", "manage a new group, enable everything in it and bring it online"),
+        ("scswitch -z -g dns-rg -h phys-2", "move it to phys-2"),
+        ("scswitch -n -j dns-rs", "disable a resource"),
+        ("scswitch -S -h phys-1 -K 300", "empty phys-1 for five minutes of work"),
+        ("scswitch -c -h phys-1 -j dns-rs -f STOP_FAILED", "clear a resource that could not be stopped"),
+    ],
+    exits: EXITS,
+    places: ADMIN_PLACES,
+    see_also: &["scrgadm", "scstat", "scha_control"],
+};
+
+/// Status.
+pub const SCSTAT: Applet = Applet {
+    name: "scstat",
+    section: 8,
+    summary: "show the state of nodes, resource groups and resources",
+    description: &[
+        "scstat shows which nodes are members of the cluster, and the state of every resource group and resource on every node it may run on.",
+        "Resources that are disabled and offline are listed with -v only. -v also says of a resource that it is disabled or not monitored, and which method runs.",
+    ],
+    options: &[
+        flag("-p", "nodes, groups and resources (also without any option)"),
+        flag("-n", "nodes"),
+        flag("-g", "groups and resources"),
+        value("-h", "NODE,...", NODES, "only what concerns these nodes"),
+        flag("-v", "more; -vv is accepted and shows the same"),
+        JSON,
+        flag("-D", "device groups: do not exist here"),
+        flag("-W", "cluster interconnect: does not exist here"),
+        flag("-i", "IPMP groups: do not exist here"),
+        flag("-q", "quorum: does not exist here"),
+    ],
+    forms: &[Form {
+        key: &[],
+        needs: &[],
+        may: &["-p", "-n", "-g", "-v", "-h", "--json"],
+        operands: "",
+        effect: "Show the sections asked for.",
+    }],
+    examples: &[
+        ("scstat", "show everything"),
+        ("scstat -g", "show resource groups and resources"),
+        ("scstat -g -h phys-1", "show what is on phys-1"),
+        ("scstat --json", "the same for a program"),
+    ],
+    exits: &[
+        ("0", "shown"),
+        ("3", "the command line can't be understood"),
+        ("5", "rgmd does not answer: try again"),
+        ("11", "no such node"),
+        ("18", "internal error"),
+    ],
+    places: PLACES,
+    see_also: &["scswitch", "scrgadm"],
+};

@@ -1,0 +1,147 @@
+//! What explains the commands, of all of them: help, manual pages, completion.
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what is missing fails the test")]
+
+use rgm_tools::applet::Applet;
+use rgm_tools::completion::{Shell, completion};
+use rgm_tools::{man, scadm, scha, tables};
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Runs a program on a text and returns what it printed, both outputs together; `None` if it is not installed.
+fn piped(program: &str, args: &[&str], text: &str) -> Option<(bool, String)> {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().ok()?;
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let printed = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
+    Some((out.status.success(), printed.into_owned()))
+}
+
+#[test]
+fn the_help_of_every_command_explains_all_its_options_and_has_an_example() {
+    for name in scha::LINKS.iter().take(6).chain(&scadm::LINKS) {
+        let binary = if scadm::LINKS.contains(name) {
+            env!("CARGO_BIN_EXE_scadm")
+        } else {
+            env!("CARGO_BIN_EXE_scha")
+        };
+        let out = Command::new(binary).args([name, "--help"]).output().unwrap();
+        assert!(out.status.success() && out.stderr.is_empty(), "{name}");
+        let help = String::from_utf8(out.stdout).unwrap();
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}");
+        insta::assert_snapshot!(*name, help);
+    }
+}
+
+#[test]
+fn tables_hold_together() {
+    for applet in tables::ALL {
+        let name = applet.name;
+        assert!(
+            !applet.examples.is_empty() && !applet.forms.is_empty() && !applet.exits.is_empty(),
+            "{name}"
+        );
+        for form in applet.forms {
+            for option in form.key.iter().chain(form.needs).chain(form.may) {
+                assert!(applet.option(option).is_some(), "{name}: {option} is in a form but no option");
+            }
+        }
+        for option in applet.options {
+            assert_eq!(
+                applet.options.iter().filter(|o| o.name == option.name).count(),
+                1,
+                "{name} {}",
+                option.name
+            );
+        }
+        for other in applet.see_also {
+            assert!(tables::find(other).is_some(), "{name}: see also {other}");
+        }
+        assert!(examples_use_known_options(applet), "{name}");
+    }
+}
+
+/// Of the words that follow the command in an example, those of the command itself.
+fn examples_use_known_options(applet: &'static Applet) -> bool {
+    let own = |call: &'static str| {
+        call.split_whitespace()
+            .skip_while(|w| !w.ends_with(applet.name))
+            .skip(1)
+            .take_while(|w| !w.starts_with('|'))
+    };
+    applet.examples.iter().all(|(call, _)| match own(call).find(|w| w.starts_with('-')) {
+        Some(word) if word.starts_with("--") => applet.option(word).is_some(),
+        Some(word) => applet.option(word.get(..2).unwrap_or(word)).is_some(),
+        None => true,
+    })
+}
+
+#[test]
+fn every_manual_page_is_clean_roff_with_the_usual_sections() {
+    for applet in tables::ALL {
+        let page = man::man_page(applet.name).unwrap();
+        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"] {
+            assert_eq!(page.matches(&format!("\n.SH {section}\n")).count(), 1, "{}: {section}", applet.name);
+        }
+        let request = |line: &str| {
+            [".TH ", ".SH ", ".TP", ".B ", ".PP", ".nf", ".fi"].iter().any(|r| line.starts_with(r))
+        };
+        for line in page.lines().filter(|line| line.starts_with(['.', '\''])) {
+            assert!(request(line), "{}: {line}", applet.name);
+        }
+        assert!(page.is_ascii(), "{}", applet.name);
+        assert_eq!(man::man_file(applet), format!("{}.{}", applet.name, applet.section));
+        if let Some((ok, printed)) = piped("groff", &["-man", "-ww", "-z", "-Tascii"], &page) {
+            assert!(ok && printed.is_empty(), "{}: {printed}", applet.name);
+        }
+    }
+    assert!(man::man_page("absent").is_none());
+    insta::assert_snapshot!("scstat_man", man::man_page("scstat").unwrap());
+}
+
+#[test]
+fn every_shell_takes_its_completion() {
+    for applet in tables::ALL {
+        for (shell, check) in Shell::ALL.into_iter().map(|s| (s, ["-n"])) {
+            let text = completion(shell, applet.name).unwrap();
+            for option in applet.options {
+                let spelled = match shell {
+                    Shell::Bash | Shell::Zsh => option.name.to_owned(),
+                    Shell::Fish => option
+                        .name
+                        .replacen("--", "-l ", 1)
+                        .replacen('-', "-s ", 1)
+                        .replacen("-s l ", "-l ", 1),
+                };
+                assert!(text.contains(&spelled), "{} {}: {spelled}", shell.name(), applet.name);
+            }
+            if let Some((ok, printed)) = piped(shell.name(), &check, &text) {
+                assert!(ok, "{} {}: {printed}", shell.name(), applet.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn bash_completes_options_words_and_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = completion(Shell::Bash, "scswitch").unwrap();
+    let fake = "scadm() { echo dns-rg; echo db-rg; }";
+    let ask = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let quoted: Vec<String> = words.iter().map(|w| format!("'{w}'")).collect();
+        let text = format!(
+            "{script}\n{fake}\nCOMP_WORDS=({}); COMP_CWORD={}; _rgm_scswitch; echo \"${{COMPREPLY[*]}}\"",
+            quoted.join(" "),
+            words.len() - 1
+        );
+        let out = Command::new("bash").current_dir(&dir).args(["-c", &text]).output().unwrap();
+        assert!(out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap().trim_end().to_owned()
+    };
+    assert_eq!(ask("scswitch --d"), "--dry-run");
+    assert_eq!(ask("scswitch -c -f STOP"), "STOP_FAILED");
+    assert_eq!(ask("scswitch -z -g d"), "dns-rg db-rg");
+    assert_eq!(ask("scswitch -z -g db-rg,dn"), "db-rg,dns-rg");
+}
