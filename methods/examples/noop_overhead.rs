@@ -19,36 +19,43 @@ fn main() -> Result<()> {
         methods::leftovers::reap_empty(&parent)?;
         std::fs::remove_dir(&parent)?;
     }
-    let (bare, through) = measured?;
-    println!("bare spawn-and-wait  {:8.1} us", bare.as_secs_f64() * 1e6);
-    println!("through the runner   {:8.1} us", through.as_secs_f64() * 1e6);
-    println!("ratio                {:8.3}", through.as_secs_f64() / bare.as_secs_f64());
+    let [bare, plain, full] = measured?.map(|span| span.as_secs_f64() * 1e6);
+    println!("bare spawn-and-wait        {bare:8.1} us");
+    println!("runner, without a cgroup   {plain:8.1} us, ratio {:.3}", plain / bare);
+    println!("runner                     {full:8.1} us, ratio {:.3}", full / bare);
     Ok(())
 }
 
-/// Medians of both, taken in turn so that a change of the machine's mood meets both.
-async fn compare(program: &Path, parent: Option<PathBuf>, rounds: usize) -> Result<(Duration, Duration)> {
-    let (mut bare, mut through) = (Vec::new(), Vec::new());
+/// Medians, taken in turn so that a change of the machine's mood meets all.
+async fn compare(program: &Path, parent: Option<PathBuf>, rounds: usize) -> Result<[Duration; 3]> {
+    let mut spans = [const { Vec::new() }; 3];
     for round in 0..rounds {
         let since = Instant::now();
         let status = std::process::Command::new(program).stdin(std::process::Stdio::null()).status()?;
-        bare.push(since.elapsed());
+        spans[0].push(since.elapsed());
         ensure!(status.success(), "{} fails", program.display());
-
-        let order = Order {
-            program: program.into(),
-            args: ["-R", "r", "-T", "t", "-G", "g"].map(Into::into).to_vec(),
-            env: vec!["PATH=/usr/bin:/bin".into()],
-            tag: String::new(),
-            timeout: Duration::from_secs(60),
-            cgroup: parent.clone().map(|parent| Place { parent, name: format!("method-{round}") }),
-        };
-        let since = Instant::now();
-        let outcome = start(&order)?.wait(|_| {}).await;
-        through.push(since.elapsed());
-        ensure!(outcome.is_success(), "{outcome:?}");
+        let cgroup = parent.clone().map(|parent| Place { parent, name: format!("method-{round}") });
+        spans[1].push(through(program, None).await?);
+        spans[2].push(through(program, cgroup).await?);
     }
-    Ok((median(bare).context("no round")?, median(through).context("no round")?))
+    let medians: Option<Vec<Duration>> = spans.into_iter().map(median).collect();
+    medians.and_then(|medians| medians.try_into().ok()).context("no round")
+}
+
+async fn through(program: &Path, cgroup: Option<Place>) -> Result<Duration> {
+    let order = Order {
+        program: program.into(),
+        args: ["-R", "r", "-T", "t", "-G", "g"].map(Into::into).to_vec(),
+        env: vec!["PATH=/usr/bin:/bin".into()],
+        tag: String::new(),
+        timeout: Duration::from_secs(60),
+        cgroup,
+    };
+    let since = Instant::now();
+    let outcome = start(&order)?.wait(|_| {}).await;
+    let span = since.elapsed();
+    ensure!(outcome.is_success(), "{outcome:?}");
+    Ok(span)
 }
 
 fn median(mut spans: Vec<Duration>) -> Option<Duration> {
