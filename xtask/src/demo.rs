@@ -4,15 +4,14 @@
 //! show what it is there to show; the first that does not ends the demo with the reason. At the end
 //! nothing may be left of it.
 
-mod cluster;
 mod dns;
 mod leftovers;
 mod story;
 
+use crate::cluster::Cluster;
 use crate::wait::Waiter;
 use crate::{build, install, packages};
 use anyhow::{Context, Result, bail};
-use cluster::Cluster;
 use dns::Dns;
 use leftovers::Before;
 use std::fs;

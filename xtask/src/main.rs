@@ -1,6 +1,8 @@
 //! `cargo xtask`: everything that is done with this source beside compiling it.
 
+mod bench;
 mod build;
+mod cluster;
 mod demo;
 mod fuzz;
 mod install;
@@ -34,6 +36,14 @@ enum Task {
     Test,
     /// Formatting, clippy and documentation, without a warning
     Lint,
+    /// Measure, and compare with what bounds it
+    Bench {
+        /// helper, method, pmf, isolation, rtr; all where none is named
+        subjects: Vec<String>,
+        /// Write the results there too, as JSON
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
     /// Run each fuzz target from its kept corpus
     Fuzz {
         /// How long each one runs
@@ -53,6 +63,7 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::demo(keep),
         Task::Test => test::test(),
         Task::Lint => lint::lint(),
+        Task::Bench { subjects, json } => bench::bench(&subjects, json.as_deref()),
         Task::Fuzz { seconds } => fuzz::fuzz(seconds),
         Task::Install { destdir } => build_and_install(&destdir),
     };

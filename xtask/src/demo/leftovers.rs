@@ -1,6 +1,6 @@
 //! What the demo may have left behind.
 
-use super::cluster::processes_of;
+use crate::cluster::processes_of;
 use anyhow::{Result, ensure};
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,8 +1,8 @@
 //! What happens in the demo, in its order. The values keep within the limits of the sample's RTR
 //! file and make it quick: a probe a second, one restart in a minute, then another node.
 
-use super::cluster::{NODES, send};
 use super::{Show, Stage, dns};
+use crate::cluster::{NODES, send};
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};

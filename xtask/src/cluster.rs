@@ -1,4 +1,4 @@
-//! The cluster of two nodes that the demo runs, and what is known about its processes.
+//! The cluster of two nodes that demo and measurements run in, and what is known about its processes.
 
 use crate::install;
 use crate::run;
@@ -62,6 +62,11 @@ impl Cluster {
     pub fn group_state(&self, group: &str, node: &str) -> Result<String> {
         let state = self.run(&["scha_resourcegroup_get", "-O", "RG_STATE_NODE", "-G", group, node])?;
         Ok(state.trim_end().to_owned())
+    }
+
+    /// Was it started, and not ended since?
+    pub fn is_running(&self) -> bool {
+        self.rgmd.is_some()
     }
 
     /// Starts rgmd, and returns what it says when it is ready.

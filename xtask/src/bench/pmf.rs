@@ -1,0 +1,166 @@
+//! From SIGKILL of a supervised process to the first instruction of its successor, against a bare
+//! loop that waits on a pidfd and spawns; and what a tag costs in memory.
+
+use super::Row;
+use super::fixture::Fixture;
+use super::samples::{Samples, floor};
+use crate::cluster::{NODES, send};
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+const ROUNDS: usize = 200;
+const TAGS: usize = 10_000;
+
+pub fn rows(fixture: &Fixture) -> Result<Vec<Row>> {
+    Ok(vec![restart(fixture)?, memory(fixture)?])
+}
+
+/// Says its pid as the first thing it does, through a FIFO, and stays.
+pub struct Service {
+    says: BufReader<File>,
+    /// What to run.
+    pub command: [PathBuf; 2],
+}
+
+impl Service {
+    /// Nothing is running yet.
+    pub fn new(fixture: &Fixture, name: &str) -> Result<Self> {
+        let fifo = fixture.dir().join(format!("{name}.fifo"));
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU)?;
+        // For reading and writing: it is never at its end, whoever comes and goes.
+        let says = BufReader::new(File::options().read(true).write(true).open(&fifo)?);
+        let script = fixture.script(name, "#!/bin/sh\necho $$ >\"$1\"\nexec sleep infinity\n")?;
+        Ok(Self { says, command: [script, fifo] })
+    }
+
+    /// Waits for the next one to say its pid.
+    pub fn wait(&mut self) -> Result<u32> {
+        let mut line = String::new();
+        self.says.read_line(&mut line)?;
+        line.trim().parse().with_context(|| format!("{line:?} is no pid"))
+    }
+
+    /// Kills it and waits for its successor.
+    pub fn kill(&mut self, pid: u32, samples: &mut Samples) -> Result<u32> {
+        let start = Instant::now();
+        send(pid, Signal::SIGKILL)?;
+        let next = self.wait()?;
+        samples.add(start.elapsed());
+        Ok(next)
+    }
+}
+
+fn restart(fixture: &Fixture) -> Result<Row> {
+    let mut supervised = Service::new(fixture, "pmf-service")?;
+    let mut bare = Service::new(fixture, "bare-service")?;
+    let cluster = fixture.cluster()?;
+    let mut start = cluster.command("pmfadm");
+    start.env("RGM_NODE", NODES[0]).args(["-c", "bench", "-n", "-1"]).args(&supervised.command);
+    ensure!(start.status()?.success(), "pmfadm -c fails");
+    let keeper = keep_up(&bare.command)?;
+
+    let (mut ours, mut least) = (Samples::default(), Samples::default());
+    let (mut pid, mut bare_pid) = (supervised.wait()?, bare.wait()?);
+    for _ in 0..ROUNDS {
+        pid = supervised.kill(pid, &mut ours)?;
+        bare_pid = bare.kill(bare_pid, &mut least)?;
+    }
+    let mut stop = cluster.command("pmfadm");
+    stop.env("RGM_NODE", NODES[0]).args(["-s", "bench", "-w", "10", "KILL"]);
+    ensure!(stop.status()?.success(), "pmfadm -s fails");
+    // The keeper ends when it finds nothing to run.
+    std::fs::remove_file(&bare.command[0])?;
+    send(bare_pid, Signal::SIGKILL)?;
+    keeper.join().ok().context("the bare loop died")?;
+
+    let (ours, least) = (ours.median_us(), least.median_us());
+    Ok(Row {
+        what: "SIGKILL to the successor's first word, PMF".into(),
+        unit: "us",
+        measured: ours,
+        against: Some(floor("a bare pidfd loop", least, ours, 1.2)),
+        note: format!("medians of {ROUNDS} kills each, in turns; both start the same shell script"),
+    })
+}
+
+/// Spawn, wait on the pidfd, reap, again.
+fn keep_up(command: &[PathBuf; 2]) -> Result<std::thread::JoinHandle<()>> {
+    let command = command.clone();
+    let spawn = move || Command::new(&command[0]).arg(&command[1]).stdin(Stdio::null()).spawn();
+    let mut child = spawn()?;
+    Ok(std::thread::spawn(move || {
+        while wait_on_pidfd(&mut child).is_ok() {
+            match spawn() {
+                Ok(next) => child = next,
+                Err(_) => break,
+            }
+        }
+    }))
+}
+
+fn wait_on_pidfd(child: &mut Child) -> Result<()> {
+    let pid = rustix::process::Pid::from_child(child);
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+    let mut ready = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
+    rustix::event::poll(&mut ready, None)?;
+    child.wait()?;
+    Ok(())
+}
+
+/// A pmfd of its own, before and after it has so many tags.
+fn memory(fixture: &Fixture) -> Result<Row> {
+    let run_dir = fixture.dir().join("pmf-run");
+    let (run_text, state) = (run_dir.clone(), fixture.dir().join("pmf-state"));
+    std::fs::create_dir_all(&run_text)?;
+    std::fs::create_dir_all(&state)?;
+    let with_env = |name: &str| {
+        let mut command = Command::new(fixture.program(name));
+        command.env("RGM_RUN_DIR", &run_text).env("RGM_STATE_DIR", &state).env_remove("RGM_NODE");
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    };
+    let mut pmfd = with_env("pmfd").spawn().context("failed to run pmfd")?;
+    let socket = run_dir.join("pmfd.sock");
+    fixture
+        .waiter
+        .until("pmfd listens", std::time::Duration::from_secs(10), || Ok(socket.exists().then_some(())))?;
+    let before = resident(pmfd.id())?;
+    let tags = started(&with_env, TAGS);
+    let after = resident(pmfd.id());
+    for tag in 0..TAGS {
+        with_env("pmfadm").args(["-s", &format!("t{tag}"), "KILL"]).stderr(Stdio::null()).status()?;
+    }
+    send(pmfd.id(), Signal::SIGTERM)?;
+    pmfd.wait()?;
+    tags?;
+    Ok(Row {
+        what: format!("memory of pmfd a tag, at {TAGS} tags"),
+        unit: "B",
+        measured: (after? - before) / TAGS as f64,
+        against: None,
+        note: "resident, what pmfd needs without a tag taken off".into(),
+    })
+}
+
+fn started(with_env: &dyn Fn(&str) -> Command, tags: usize) -> Result<()> {
+    for tag in 0..tags {
+        let status =
+            with_env("pmfadm").args(["-c", &format!("t{tag}"), "/bin/sleep", "infinity"]).status()?;
+        ensure!(status.success(), "pmfadm -c fails at tag {tag}");
+    }
+    Ok(())
+}
+
+/// Resident memory, in bytes.
+fn resident(pid: u32) -> Result<f64> {
+    let file = Path::new("/proc").join(pid.to_string()).join("status");
+    let text = std::fs::read_to_string(&file)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib * 1024.0)
+}

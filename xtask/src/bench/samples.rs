@@ -1,0 +1,35 @@
+//! Numbers of one kind, measured many times.
+
+use super::Floor;
+use std::time::{Duration, Instant};
+
+/// What was measured, in seconds.
+#[derive(Default)]
+pub struct Samples(Vec<f64>);
+
+impl Samples {
+    /// One more.
+    pub fn add(&mut self, span: Duration) {
+        self.0.push(span.as_secs_f64());
+    }
+
+    /// How long this takes.
+    pub fn time<T>(&mut self, act: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let made = act();
+        self.add(start.elapsed());
+        made
+    }
+
+    /// The middle one, in microseconds.
+    pub fn median_us(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN) * 1e6
+    }
+}
+
+/// A floor for something of which less is better.
+pub fn floor(what: &'static str, measured: f64, ours: f64, goal: f64) -> Floor {
+    Floor { what, measured, ratio: ours / measured, goal }
+}
