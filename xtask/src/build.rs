@@ -31,7 +31,19 @@ impl Built {
     }
 }
 
-/// Builds everything.
+/// Builds everything, quickly and to be debugged.
+pub fn debug() -> Result<Built> {
+    let mut build = run::cargo();
+    build.args(["build", "--bins"]);
+    for package in DYNAMIC {
+        build.args(["-p", package]);
+    }
+    run::run(&mut build)?;
+    let dir = target_dir()?.join("debug");
+    Ok(Built { statically: dir.clone(), dynamic: dir })
+}
+
+/// Builds everything as it is installed.
 pub fn release() -> Result<Built> {
     let mut build = run::cargo();
     build.args(["build", "--release", "--bins"]);

@@ -20,12 +20,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Runs it.
-pub fn demo(keep: bool) -> Result<()> {
+pub fn demo(keep: bool, debug: bool) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("the demo needs root, for packages, cgroups and the user of named: run it with sudo");
     }
     packages::ensure(&packages::BIND)?;
-    let built = build::release()?;
+    let built = if debug { build::debug()? } else { build::release()? };
     let start = Instant::now();
     let before = Before::look()?;
     let dir =

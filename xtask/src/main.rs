@@ -31,6 +31,9 @@ enum Task {
         /// Keep the directory of the demo, logs included
         #[arg(long)]
         keep: bool,
+        /// Build without optimisation: quicker to build, slower to run
+        #[arg(long)]
+        debug: bool,
     },
     /// Run every test
     Test,
@@ -60,7 +63,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
-        Task::Demo { keep } => demo::demo(keep),
+        Task::Demo { keep, debug } => demo::demo(keep, debug),
         Task::Test => test::test(),
         Task::Lint => lint::lint(),
         Task::Bench { subjects, json } => bench::bench(&subjects, json.as_deref()),
