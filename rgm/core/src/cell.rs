@@ -63,22 +63,30 @@ pub struct Flight {
     pub method: Method,
     /// When it was ordered, boot clock.
     pub since: Millis,
-    /// When it counts as lost even without an answer, boot clock.
+    /// When it counts as timed out even without an answer, boot clock.
     pub deadline: Millis,
+    /// UPDATE only: the properties it was told of.
+    pub changed: BTreeSet<PropName>,
 }
 
-/// Methods that must still run here, whatever else is wanted.
+/// Methods that must still run here, besides INIT and FINI, which the repository remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Owed {
-    /// FINI, because the resource is no longer managed here.
-    pub fini: bool,
-    /// INIT, because it has become managed.
-    pub init: bool,
     /// BOOT, because the node has joined.
     pub boot: bool,
     /// UPDATE, because these properties changed.
     pub update: BTreeSet<PropName>,
+}
+
+/// How far down a restart goes (reference 4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restart {
+    /// The resource alone: STOP and START, where its type has both.
+    Alone,
+    /// Through Offline: what was begun is unknown.
+    Whole,
 }
 
 /// What is observed of one resource on one node.
@@ -91,8 +99,8 @@ pub struct Cell {
     pub flight: Option<Flight>,
     /// Methods that must still run.
     pub owed: Owed,
-    /// It must go through STOP before it may be up again.
-    pub restart: bool,
+    /// It must go down before it may be up again.
+    pub restart: Option<Restart>,
     /// Its monitor must go through MONITOR_STOP before it counts as monitored.
     pub remonitor: bool,
     /// IGNORE_FAILED_START was called from within the START that is under way or just failed.
@@ -117,7 +125,7 @@ impl Default for Cell {
             phase: Phase::Offline,
             flight: None,
             owed: Owed::default(),
-            restart: false,
+            restart: None,
             remonitor: false,
             ignore_failed_start: false,
             failed: BTreeSet::new(),
@@ -172,6 +180,6 @@ impl Cell {
 
     /// A stop method under way takes the resource itself down; MONITOR_STOP alone need not.
     fn stopping(&self) -> bool {
-        self.running() != Some(Method::MonitorStop) || self.restart
+        self.running() != Some(Method::MonitorStop) || self.restart.is_some()
     }
 }

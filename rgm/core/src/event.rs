@@ -208,6 +208,10 @@ pub struct ValidateArgs {
     pub extension_node: Vec<(PropName, NodeName, String)>,
     /// `-g name=value`.
     pub group: Vec<(PropName, String)>,
+    /// Absolute paths of all methods the type declares: their files are checked on the node before
+    /// VALIDATE itself is run. `Order::path` is empty where the type declares no VALIDATE: then
+    /// this check is all there is to do.
+    pub check: Vec<String>,
 }
 
 /// Why something is done or refused: the event that led to it and the rule that applied.

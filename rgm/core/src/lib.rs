@@ -1,7 +1,228 @@
 //! THE resource group manager: decides, never performs.
+//!
+//! # How a step goes
+//!
+//! [`Rgm::step`] takes one [`Event`] and gives one [`Out`]. Two phases, never mixed:
+//!
+//! 1. **Absorb** (`handlers/`): the fact is written down: a method ended so, a node is gone, a
+//!    group is meant to be there. Nothing is ordered here.
+//! 2. **Settle** (`settle.rs`): for every group the fact concerns, what is wanted is compared with
+//!    what is observed, and what is missing is ordered. Work under way is state
+//!    ([`cell::Flight`]), so settling twice orders nothing new.
+//!
+//! What is **wanted** of a resource on a node follows from configuration (managed, enabled,
+//! monitored) and from where its group is meant to be ([`rgm_types::GroupRun::wanted`]). What is
+//! **observed** is its [`cell::Cell`]. `plan.rs` says, for one cell, what comes next and what it
+//! waits for; `place.rs` says where a group is meant to be when nobody said so.
+//!
+//! There is no second path for recovery: a daemon that comes back loads the configuration, gets the
+//! nodes' reports as the first event, and settles.
+//!
+//! # What it is not
+//!
+//! No clock, no file, no socket, no thread, no random number: `no_std`, maps ordered, ids counted.
+//! The same events give the same bytes, which is what simulator, replay and model checker live on.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod admit;
 pub mod cell;
+mod dry_run;
 pub mod event;
+mod get;
+mod handlers;
+pub mod invariants;
+pub mod model;
+mod ops;
+mod order;
+mod place;
+mod plan;
+mod settle;
+mod show;
+mod snapshot;
+mod value;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use cell::Cell;
+pub use event::{
+    Action, Cause, Ending, Event, Level, LogLine, MethodResult, NodeReport, Order, Out, RequestId, Token,
+    ValidateArgs,
+};
+pub use model::{Conf, LoadError};
+use rgm_types::config::{ClusterConf, Entry, Generation, Write};
+use rgm_types::{Clock, Command, GroupName, GroupRun, GroupState, Millis, NodeConf, NodeName, ResourceName};
+
+/// A cell's place: which resource, on which node.
+pub(crate) type Place = (ResourceName, NodeName);
+
+/// A node as the core knows it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Node {
+    /// Member of the cluster.
+    up: bool,
+    /// Told to abort; not yet known to be gone.
+    aborting: bool,
+    /// Evacuated: nothing is placed here by itself before this time (boot clock).
+    barred_until: Option<Millis>,
+}
+
+/// What is going on with a group, besides its cells.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Motion {
+    /// Nodes where everything of it goes down before it may come up again (restart).
+    draining: BTreeSet<NodeName>,
+    /// The node it just left because of a failure: tried last.
+    avoid: Option<NodeName>,
+    /// No recovery by itself until it has come to rest (quiesce).
+    quiesced: bool,
+    /// Nodes it has been seen online on since it was last offline there.
+    came_up: BTreeSet<NodeName>,
+    /// The configuration change of it that is being validated.
+    lock: Option<RequestId>,
+    /// Changes that wait for that one.
+    queue: VecDeque<(RequestId, NodeName, Command)>,
+}
+
+/// The whole state of the manager.
+#[derive(Debug, Clone, Default)]
+pub struct Rgm {
+    conf: Conf,
+    nodes: BTreeMap<NodeName, Node>,
+    cells: BTreeMap<GroupName, BTreeMap<Place, Cell>>,
+    motions: BTreeMap<GroupName, Motion>,
+    ops: BTreeMap<RequestId, ops::Op>,
+    tokens: BTreeMap<Token, order::Flown>,
+    next_token: u64,
+    shown: BTreeMap<(GroupName, NodeName), GroupState>,
+    closing: bool,
+    dirty: BTreeSet<GroupName>,
+    clock: Clock,
+    cause: Option<Cause>,
+    touched: BTreeSet<Place>,
+    out: Out,
+}
+
+impl Rgm {
+    /// The first configuration of an empty repository.
+    pub fn genesis(cluster: &str, nodes: &[NodeName]) -> Vec<Write> {
+        let cluster = Entry::Cluster(ClusterConf { name: String::from(cluster) });
+        let node = |(id, name): (u32, &NodeName)| Entry::Node(NodeConf { name: name.clone(), id });
+        let nodes = (1..).zip(nodes).map(node);
+        core::iter::once(cluster).chain(nodes).map(Write::Put).collect()
+    }
+
+    /// Builds the core from a repository. Its first event must be [`Event::Formed`].
+    /// `first_token` is larger than every token of a former life on this boot.
+    pub fn load(entries: Vec<Entry>, generation: Generation, first_token: Token) -> Result<Self, LoadError> {
+        let conf = Conf::load(entries, generation)?;
+        let nodes = conf.nodes.keys().map(|n| (n.clone(), Node::default())).collect();
+        Ok(Self { conf, nodes, next_token: first_token.0, ..Self::default() })
+    }
+
+    /// Takes one event and says what to do about it. See [`Out`] for the order that is law.
+    pub fn step(&mut self, clock: Clock, event: &Event) -> Out {
+        self.clock = clock;
+        self.absorb(event);
+        self.settle();
+        self.emit()
+    }
+
+    /// When [`Event::Tick`] is due (boot clock), and why.
+    pub fn next_deadline(&self) -> Option<(Millis, &'static str)> {
+        let flights = self.cells.values().flat_map(BTreeMap::values).filter_map(|c| c.flight.as_ref());
+        let flights = flights.map(|f| (f.deadline, "a method that must have ended by now"));
+        let others = self.tokens.values().filter_map(order::Flown::deadline);
+        let others = others.map(|d| (d, "a check that must have ended by now"));
+        let bars = self
+            .nodes
+            .values()
+            .filter_map(|n| n.barred_until)
+            .map(|t| (t, "an evacuated node is free again"));
+        flights.chain(others).chain(bars).min()
+    }
+
+    // --- the state, read ---
+
+    pub(crate) fn cell(&self, resource: &ResourceName, node: &NodeName) -> Cell {
+        let found = self.conf.resources.get(resource).and_then(|r| self.cells.get(&r.group));
+        found.and_then(|c| c.get(&(resource.clone(), node.clone()))).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn is_up(&self, node: &NodeName) -> bool {
+        self.nodes.get(node).is_some_and(|n| n.up)
+    }
+
+    pub(crate) fn up_nodes(&self) -> impl Iterator<Item = &NodeName> + '_ {
+        self.nodes.iter().filter(|(_, n)| n.up).map(|(name, _)| name)
+    }
+
+    // --- the state, written: every change of it goes through here ---
+
+    /// Changes a cell, and sees to its journal record and its group's settling.
+    pub(crate) fn with_cell<T>(
+        &mut self,
+        resource: &ResourceName,
+        node: &NodeName,
+        change: impl FnOnce(&mut Cell) -> T,
+    ) -> Option<T> {
+        let group = self.conf.resources.get(resource)?.group.clone();
+        let place = (resource.clone(), node.clone());
+        let result = change(self.cells.entry(group.clone()).or_default().entry(place.clone()).or_default());
+        self.touched.insert(place);
+        self.dirty.insert(group);
+        Some(result)
+    }
+
+    /// Changes what must not be forgotten about a group.
+    pub(crate) fn with_run<T>(&mut self, group: &GroupName, change: impl FnOnce(&mut GroupRun) -> T) {
+        let old = self.conf.run(group);
+        let mut new = old.clone();
+        change(&mut new);
+        if new != old {
+            self.write(Write::Put(Entry::Run(group.clone(), new)));
+            self.dirty.insert(group.clone());
+        }
+    }
+
+    pub(crate) fn motion(&mut self, group: &GroupName) -> &mut Motion {
+        self.dirty.insert(group.clone());
+        self.motions.entry(group.clone()).or_default()
+    }
+
+    /// Changes the configuration now and in the repository.
+    pub(crate) fn write(&mut self, write: Write) {
+        self.conf.apply(&write);
+        let key = write.key();
+        self.out.writes.retain(|w| w.key() != key);
+        self.out.writes.push(write);
+    }
+
+    // --- the output ---
+
+    pub(crate) fn cause(&self, rule: &str) -> Cause {
+        let event = self.cause.as_ref().map(|c| c.event.clone()).unwrap_or_default();
+        Cause { event, rule: String::from(rule) }
+    }
+
+    pub(crate) fn log(&mut self, level: Level, text: String, rule: &str) {
+        let cause = self.cause(rule);
+        self.out.log.push(LogLine { level, text, cause });
+    }
+
+    /// Completes the output of this step: journal records of the cells it touched, its generation.
+    fn emit(&mut self) -> Out {
+        for (resource, node) in core::mem::take(&mut self.touched) {
+            let known = self.conf.resources.contains_key(&resource);
+            let cell = known.then(|| self.cell(&resource, &node)).filter(|c| *c != Cell::default());
+            self.out.records.push((node, resource, cell));
+        }
+        if !self.out.writes.is_empty() {
+            self.conf.generation.0 += 1;
+        }
+        self.cause = None;
+        core::mem::take(&mut self.out)
+    }
+}

@@ -4,7 +4,7 @@
 //! step are one transaction. `GroupRun` is the little that must outlive its node: where a group is
 //! meant to be, what must not be forgotten about failures.
 
-use crate::{GroupName, Millis, NodeName, PropName, ResourceName, ResourceType, TypeName, Value};
+use crate::{GroupName, Method, Millis, NodeName, PropName, ResourceName, ResourceType, TypeName, Value};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -128,6 +128,8 @@ pub struct GroupRun {
     pub giveovers: Vec<Giveover>,
     /// Resources whose stop failed, and where.
     pub stop_failed: BTreeSet<(ResourceName, NodeName)>,
+    /// INIT and FINI that resources still owe a node since they became managed or unmanaged.
+    pub owed: BTreeSet<(ResourceName, NodeName, Method)>,
 }
 
 /// A configured node.

@@ -3,7 +3,8 @@
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-/// `scha_err_t`. The number is the exit code of the command that failed with it.
+/// `scha_err_t`, and behind it what only the administration says (`CL_E…`). The number is the exit
+/// code of the command that failed with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[repr(u8)]
@@ -29,11 +30,14 @@ pub enum SchaErr {
     Internal = 18,
     Timeout = 31,
     Fail = 32,
+    NotAllowed = 37,
+    Busy = 38,
+    Exists = 39,
 }
 
 impl SchaErr {
     /// Every one.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Nomem,
         Self::Handle,
         Self::Inval,
@@ -54,6 +58,9 @@ impl SchaErr {
         Self::Internal,
         Self::Timeout,
         Self::Fail,
+        Self::NotAllowed,
+        Self::Busy,
+        Self::Exists,
     ];
 
     /// The exit code.
@@ -84,6 +91,9 @@ impl SchaErr {
             Self::Internal => "SCHA_ERR_INTERNAL",
             Self::Timeout => "SCHA_ERR_TIMEOUT",
             Self::Fail => "SCHA_ERR_FAIL",
+            Self::NotAllowed => "CL_EOP",
+            Self::Busy => "CL_EBUSY",
+            Self::Exists => "CL_EEXIST",
         }
     }
 
@@ -110,6 +120,9 @@ impl SchaErr {
             Self::Internal => "internal error",
             Self::Timeout => "operation timed out",
             Self::Fail => "failover attempt failed",
+            Self::NotAllowed => "operation not allowed",
+            Self::Busy => "object is busy",
+            Self::Exists => "object exists",
         }
     }
 }

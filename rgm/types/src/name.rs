@@ -162,6 +162,10 @@ impl PropName {
     pub(crate) fn of_table(text: &'static str) -> Self {
         Self(Arc::from(text))
     }
+    /// The group property Nodelist, which every group has explicitly.
+    pub fn nodelist() -> Self {
+        Self::of_table("Nodelist")
+    }
     /// The name in its declared capitalisation.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub types: Vec<TypeView>,
     /// Groups by name.
     pub groups: Vec<GroupView>,
-    /// Resources, group by group, each group's in the order they were named.
+    /// Resources by name.
     pub resources: Vec<ResourceView>,
 }
 

@@ -1,0 +1,193 @@
+//! Admission: may this be done, and what exactly would be done? One pure function,
+//! [`Rgm::admit`], that the command and its dry run both call; it changes nothing.
+
+mod groups;
+mod properties;
+mod resources;
+mod switching;
+mod types;
+
+use crate::{Rgm, ValidateArgs};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use rgm_types::config::Write;
+use rgm_types::{
+    Command, Group, GroupName, Hold, Method, Millis, NodeName, PropName, Refusal, Resource, ResourceName,
+    ResourceType, SchaErr,
+};
+
+/// What admission lets through.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Change {
+    /// The group whose configuration changes: one such change of a group at a time.
+    pub(crate) lock: Option<GroupName>,
+    /// VALIDATEs that must succeed first.
+    pub(crate) validate: Vec<Validation>,
+    /// What is written.
+    pub(crate) writes: Vec<Write>,
+    /// What is done besides.
+    pub(crate) effects: Vec<Effect>,
+    /// When the caller gets its answer.
+    pub(crate) goals: Vec<Goal>,
+    /// Remarks for the caller.
+    pub(crate) messages: Vec<String>,
+}
+
+/// One VALIDATE on each of these nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct Validation {
+    pub(crate) resource: Resource,
+    pub(crate) rt: ResourceType,
+    pub(crate) nodes: Vec<NodeName>,
+    pub(crate) args: ValidateArgs,
+}
+
+/// What is done besides writing configuration.
+#[derive(Debug, Clone)]
+pub(crate) enum Effect {
+    /// The group is meant to be online on exactly these nodes; on none, it is held offline.
+    Want { group: GroupName, nodes: BTreeSet<NodeName> },
+    /// It is meant to be where the usual rules put it.
+    Place { group: GroupName },
+    /// Everything of the group goes down on these nodes, then up again.
+    Drain { group: GroupName, nodes: Vec<NodeName> },
+    /// A method is owed by a resource on these nodes.
+    Owe { resource: ResourceName, nodes: Vec<NodeName>, method: Method },
+    /// UPDATE is owed wherever the resource is online.
+    Update { resource: ResourceName, props: BTreeSet<PropName> },
+    /// STOP_FAILED is cleared.
+    Clear { resource: ResourceName, node: NodeName },
+    /// No recovery until the group has come to rest; running methods are killed.
+    Quiesce { group: GroupName, kill: bool },
+    /// Nothing is placed on the node by itself for a while.
+    Bar { node: NodeName, span: Millis },
+    /// A hold is lifted.
+    Unhold { group: GroupName, hold: Hold },
+}
+
+/// What a caller waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The group online on these nodes.
+    Online { group: GroupName, nodes: BTreeSet<NodeName> },
+    /// The group online somewhere.
+    Somewhere { group: GroupName },
+    /// The group offline everywhere.
+    Offline { group: GroupName },
+    /// The group at rest, wherever that is.
+    Rest { group: GroupName },
+    /// These resources at rest.
+    Resources { group: GroupName, resources: BTreeSet<ResourceName> },
+}
+
+impl Goal {
+    pub(crate) fn group(&self) -> &GroupName {
+        match self {
+            Self::Online { group, .. }
+            | Self::Somewhere { group }
+            | Self::Offline { group }
+            | Self::Rest { group }
+            | Self::Resources { group, .. } => group,
+        }
+    }
+
+    /// It says where a group is to be, so that a later word on that takes its place.
+    pub(crate) fn places(&self) -> bool {
+        matches!(self, Self::Online { .. } | Self::Somewhere { .. } | Self::Offline { .. })
+    }
+}
+
+impl Rgm {
+    /// What the command would do, or why it is refused. `Control` and `SetStatus` are a running
+    /// service's own and admitted where they are handled.
+    pub(crate) fn admit(&self, command: &Command) -> Result<Change, Refusal> {
+        match command {
+            Command::TypeRegister { declaration } => self.admit_type_register(declaration),
+            Command::TypeSet { name, installed_nodes, rt_system } => {
+                self.admit_type_set(name, installed_nodes.as_ref(), *rt_system)
+            }
+            Command::TypeUnregister { name } => self.admit_type_unregister(name),
+            Command::GroupCreate { name, props } => self.admit_group_create(name, props),
+            Command::GroupSet { name, props } => self.admit_group_set(name, props),
+            Command::GroupDelete { name } => self.admit_group_delete(name),
+            Command::ResourceCreate { name, type_name, group, props, enable } => {
+                self.admit_resource_create(name, type_name, group, props, *enable)
+            }
+            Command::ResourceSet { name, props } => self.admit_resource_set(name, props),
+            Command::ResourceDelete { name } => self.admit_resource_delete(name),
+            Command::Switch { groups, nodes } => self.admit_switch(groups, nodes),
+            Command::Remaster { groups } => self.admit_remaster(groups),
+            Command::BringOnline { groups } => self.admit_bring_online(groups),
+            Command::Offline { groups } => self.admit_offline(groups),
+            Command::Restart { groups, nodes } => self.admit_restart(groups, nodes),
+            Command::Manage { groups } => self.admit_manage(groups),
+            Command::Unmanage { groups } => self.admit_unmanage(groups),
+            Command::SetEnabled { resources, nodes, on } => self.admit_enable(resources, nodes, *on),
+            Command::SetMonitored { resources, nodes, on } => self.admit_monitor(resources, nodes, *on),
+            Command::ClearStopFailed { resources, nodes } => self.admit_clear(resources, nodes),
+            Command::Quiesce { groups, kill } => self.admit_quiesce(groups, *kill),
+            Command::Suspend { groups, kill } => self.admit_suspend(groups, *kill),
+            Command::Resume { groups } => self.admit_resume(groups),
+            Command::Evacuate { nodes, sticky_secs } => self.admit_evacuate(nodes, *sticky_secs),
+            Command::Control { .. } | Command::SetStatus { .. } => Ok(Change::default()),
+        }
+    }
+
+    /// Refuses what may not be done to a group while a failed stop of it is not cleared
+    /// (reference 5.2).
+    fn refuse_frozen(&self, group: &GroupName) -> Result<(), Refusal> {
+        match self.frozen(group) {
+            None => Ok(()),
+            Some((r, n)) => Err(Refusal::new(
+                SchaErr::State,
+                format!(
+                    "resource group {group} is in ERROR_STOP_FAILED: a stop of resource {r} failed on node {n}"
+                ),
+                format!(
+                    "make sure nothing of {r} runs on {n}, then: scswitch -c -h {n} -j {r} -f STOP_FAILED"
+                ),
+            )),
+        }
+    }
+
+    fn refuse_unmanaged(group: &Group) -> Result<(), Refusal> {
+        if group.managed {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            SchaErr::State,
+            format!("resource group {} is unmanaged", group.name),
+            format!("manage it first: scswitch -o -g {0}, or all at once: scswitch -Z -g {0}", group.name),
+        ))
+    }
+
+    fn refuse_system(&self, group: &Group, what: &str) -> Result<(), Refusal> {
+        if !self.conf.group_flag(group, "RG_system") {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            SchaErr::NotAllowed,
+            format!("resource group {} has RG_system=TRUE and may not be {what}", group.name),
+            format!("set it free first: scrgadm -c -g {} -y RG_system=FALSE", group.name),
+        ))
+    }
+
+    /// The groups named, or if none is, those of all that `take` takes.
+    fn groups_or_all(
+        &self,
+        names: &[GroupName],
+        take: impl Fn(&Group) -> bool,
+    ) -> Result<Vec<Group>, Refusal> {
+        if names.is_empty() {
+            return Ok(self.conf.groups.values().filter(|g| take(g)).cloned().collect());
+        }
+        names.iter().map(|n| self.conf.group(n.as_str()).cloned()).collect()
+    }
+}
+
+/// Something the manager knows of but does not do yet.
+pub(crate) fn not_built(what: &str) -> Refusal {
+    Refusal::new(SchaErr::NotAllowed, format!("{what}: not supported by this version"), "leave it out")
+}

@@ -1,0 +1,277 @@
+//! Requests: admitted, validated, committed, carried out.
+
+use crate::admit::{Change, Effect};
+use crate::cell::Phase;
+use crate::ops::{Op, Stage};
+use crate::plan::Desire;
+use crate::{Action, Level, RequestId, Rgm};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use rgm_types::config::Write;
+use rgm_types::{Command, Done, GroupName, Hold, Method, NodeName, Refusal, ResourceName, SchaErr};
+
+/// Configuration changes of one group that may wait for the one under way. More is a script gone wild.
+const QUEUE_MAX: usize = 256;
+
+impl Rgm {
+    pub(super) fn request(&mut self, id: RequestId, from: &NodeName, command: &Command) {
+        self.out.required = true;
+        if self.closing {
+            return self.reply(id, Err(Refusal::new(SchaErr::Reconf, "the cluster is shutting down", "")));
+        }
+        if let Command::Control { op, group, resource } = command {
+            return self.control(id, from, *op, group, resource);
+        }
+        if let Command::SetStatus { group, resource, status, message } = command {
+            let answer = self.set_agent_status(from, group, resource, *status, message.as_deref());
+            return self.reply(id, answer);
+        }
+        self.change(id, from, command);
+    }
+
+    fn change(&mut self, id: RequestId, from: &NodeName, command: &Command) {
+        let change = match self.admit(command) {
+            Ok(change) => change,
+            Err(refusal) => return self.reply(id, Err(refusal)),
+        };
+        let Some(group) = change.lock.clone() else { return self.carry_out(id, from, change) };
+        let motion = self.motion(&group);
+        if motion.lock.is_some() {
+            if motion.queue.len() >= QUEUE_MAX {
+                let message = format!("{QUEUE_MAX} changes of resource group {group} wait already");
+                return self.reply(id, Err(Refusal::new(SchaErr::Busy, message, "try again later")));
+            }
+            motion.queue.push_back((id, from.clone(), command.clone()));
+            return;
+        }
+        let waiting = self.validate(id, &change);
+        if waiting.is_empty() {
+            return self.carry_out(id, from, change);
+        }
+        self.motion(&group).lock = Some(id);
+        let stage = Stage::Validate { group, waiting, failed: Vec::new(), command: command.clone() };
+        self.ops.insert(id, Op { from: from.clone(), stage });
+    }
+
+    fn validate(&mut self, id: RequestId, change: &Change) -> BTreeSet<crate::Token> {
+        let mut waiting = BTreeSet::new();
+        for v in &change.validate {
+            for node in &v.nodes {
+                waiting.insert(self.launch_validate(id, &v.resource, &v.rt, node, v.args.clone()));
+            }
+        }
+        waiting
+    }
+
+    /// All VALIDATEs of a change have ended.
+    pub(super) fn validated(&mut self, id: RequestId) {
+        let Some(Op { from, stage: Stage::Validate { group, failed, command, .. } }) = self.ops.remove(&id)
+        else {
+            return;
+        };
+        if failed.is_empty() {
+            // What it was admitted against may have changed meanwhile: asked once more.
+            match self.admit(&command) {
+                Ok(change) => self.carry_out(id, &from, change),
+                Err(refusal) => self.reply(id, Err(refusal)),
+            }
+        } else {
+            let message = format!("{}: VALIDATE failed, nothing was changed", name(&command));
+            let refusal = Refusal { code: SchaErr::Method, message, hint: String::new(), output: failed };
+            self.reply(id, Err(refusal));
+        }
+        self.unlock(&group);
+    }
+
+    /// Lets the changes go on that waited for the one that has ended.
+    fn unlock(&mut self, group: &GroupName) {
+        self.motion(group).lock = None;
+        while self.motions.get(group).is_some_and(|m| m.lock.is_none()) {
+            let Some((id, from, command)) = self.motion(group).queue.pop_front() else { break };
+            self.change(id, &from, &command);
+        }
+    }
+
+    /// Commits a change and does what belongs to it.
+    fn carry_out(&mut self, id: RequestId, from: &NodeName, change: Change) {
+        for write in change.writes {
+            self.out.required = true;
+            self.note(&write);
+            self.write(write);
+        }
+        for effect in change.effects {
+            self.effect(id, effect);
+        }
+        if change.goals.is_empty() {
+            return self.reply(id, Ok(Done { messages: change.messages, plan: Vec::new() }));
+        }
+        for goal in &change.goals {
+            self.dirty.insert(goal.group().clone());
+        }
+        let stage = Stage::Goals { goals: change.goals, problems: Vec::new(), messages: change.messages };
+        self.ops.insert(id, Op { from: from.clone(), stage });
+    }
+
+    /// The groups a write concerns are to be settled; what is gone is forgotten.
+    fn note(&mut self, write: &Write) {
+        use rgm_types::{Entry, Key};
+        match write {
+            Write::Put(Entry::Group(g)) => drop(self.dirty.insert(g.name.clone())),
+            Write::Put(Entry::Resource(r)) => drop(self.dirty.insert(r.group.clone())),
+            Write::Delete(Key::Resource(name)) => {
+                if let Some(r) = self.conf.resources.get(name).cloned() {
+                    let cells = self.cells.entry(r.group.clone()).or_default();
+                    let gone: Vec<crate::Place> = cells.keys().filter(|(n, _)| n == name).cloned().collect();
+                    gone.iter().for_each(|place| drop(cells.remove(place)));
+                    self.touched.extend(gone);
+                    self.dirty.insert(r.group);
+                }
+            }
+            Write::Delete(Key::Group(name)) => {
+                self.cells.remove(name);
+                self.motions.remove(name);
+                self.shown.retain(|(g, _), _| g != name);
+            }
+            Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Run(..))
+            | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_)) => {}
+        }
+    }
+
+    fn effect(&mut self, id: RequestId, effect: Effect) {
+        match effect {
+            Effect::Want { group, nodes } => {
+                self.supersede(&group, Some(id));
+                self.motion(&group).avoid = None;
+                let hold = nodes.is_empty().then_some(Hold::Operator);
+                self.with_run(&group, |run| (run.wanted, run.hold) = (nodes, hold));
+            }
+            Effect::Place { group } => {
+                self.supersede(&group, Some(id));
+                let best = self.conf.groups.get(&group).and_then(|g| self.candidates(g).first().cloned());
+                match best {
+                    Some(node) => self.with_run(&group, |run| (run.wanted, run.hold) = ([node].into(), None)),
+                    None => self.hold(&group, Hold::NoCandidate, "no other node of Nodelist may host it"),
+                }
+            }
+            Effect::Drain { group, nodes } => self.motion(&group).draining.extend(nodes),
+            Effect::Owe { resource, nodes, method } => self.owe(&resource, &nodes, method),
+            Effect::Update { resource, props } => self.owe_update(&resource, &props),
+            Effect::Clear { resource, node } => self.clear_stop_failed(&resource, &node),
+            Effect::Quiesce { group, kill } => self.quiesce(&group, kill),
+            Effect::Bar { node, span } => {
+                let until = self.clock.boot.after(span);
+                if let Some(n) = self.nodes.get_mut(&node) {
+                    n.barred_until = Some(until);
+                }
+            }
+            Effect::Unhold { group, hold } => {
+                if self.conf.run(&group).hold == Some(hold) {
+                    self.with_run(&group, |run| run.hold = None);
+                }
+            }
+        }
+    }
+
+    fn owe(&mut self, resource: &ResourceName, nodes: &[NodeName], method: Method) {
+        let declared = self
+            .conf
+            .resources
+            .get(resource)
+            .and_then(|r| self.conf.type_of(r))
+            .is_some_and(|t| t.has(method));
+        if !declared {
+            return;
+        }
+        let Some(group) = self.conf.resources.get(resource).map(|r| r.group.clone()) else { return };
+        let owed: Vec<_> =
+            nodes.iter().filter(|n| self.is_up(n)).map(|n| (resource.clone(), n.clone(), method)).collect();
+        self.with_run(&group, |run| run.owed.extend(owed));
+    }
+
+    /// UPDATE is owed wherever the resource is up or coming up; elsewhere START will see the new values.
+    fn owe_update(&mut self, name: &ResourceName, props: &BTreeSet<rgm_types::PropName>) {
+        let Some(r) = self.conf.resources.get(name).cloned() else { return };
+        if !self.conf.type_of(&r).is_some_and(|t| t.has(Method::Update)) {
+            return;
+        }
+        let nodes: Vec<NodeName> = self.up_nodes().cloned().collect();
+        for node in nodes {
+            let cell = self.cell(name, &node);
+            let coming = matches!(cell.running(), Some(Method::Start));
+            if (cell.phase.is_up() || coming) && self.desire(&r, &node) == Desire::Up {
+                self.with_cell(name, &node, |c| c.owed.update.extend(props.iter().cloned()));
+            }
+        }
+    }
+
+    fn clear_stop_failed(&mut self, name: &ResourceName, node: &NodeName) {
+        let Some(r) = self.conf.resources.get(name).cloned() else { return };
+        self.with_run(&r.group, |run| run.stop_failed.remove(&(name.clone(), node.clone())));
+        if self.cell(name, node).phase == Phase::StopFailed {
+            self.offline(&r, node);
+        }
+        self.log(
+            Level::Info,
+            format!("STOP_FAILED of {} is cleared", crate::order::spot(name, node)),
+            "an operator vouches for it",
+        );
+    }
+
+    fn quiesce(&mut self, group: &GroupName, kill: bool) {
+        self.motion(group).quiesced = true;
+        if !kill {
+            return;
+        }
+        let flights = self.cells.get(group).into_iter().flatten();
+        let running = flights.filter_map(|((_, node), c)| Some((node.clone(), c.flight.as_ref()?.token)));
+        let kills: Vec<Action> = running.map(|(node, token)| Action::Kill { node, token }).collect();
+        self.out.actions.extend(kills);
+    }
+
+    pub(super) fn shutdown(&mut self, id: RequestId) {
+        self.closing = true;
+        self.dirty.extend(self.conf.groups.keys().cloned());
+        let from = self.conf.nodes.keys().next().cloned();
+        match from {
+            Some(from) => drop(self.ops.insert(id, Op { from, stage: Stage::Shutdown })),
+            None => self.reply(id, Ok(Done::default())),
+        }
+    }
+}
+
+/// What a command is called in a sentence.
+pub(super) fn name(command: &Command) -> String {
+    match command {
+        Command::TypeRegister { declaration } => format!("registration of type {}", declaration.name),
+        Command::TypeSet { name, .. } => format!("change of type {name}"),
+        Command::TypeUnregister { name } => format!("unregistration of type {name}"),
+        Command::GroupCreate { name, .. } => format!("creation of group {name}"),
+        Command::GroupSet { name, .. } => format!("change of group {name}"),
+        Command::GroupDelete { name } => format!("deletion of group {name}"),
+        Command::ResourceCreate { name, .. } => format!("creation of resource {name}"),
+        Command::ResourceSet { name, .. } => format!("change of resource {name}"),
+        Command::ResourceDelete { name } => format!("deletion of resource {name}"),
+        Command::Switch { groups, nodes } => format!("switch of {groups:?} to {nodes:?}"),
+        Command::Remaster { groups } => format!("remaster of {groups:?}"),
+        Command::BringOnline { groups } => format!("bringing online of {groups:?}"),
+        Command::Offline { groups } => format!("taking offline of {groups:?}"),
+        Command::Restart { groups, .. } => format!("restart of {groups:?}"),
+        Command::Manage { groups } => format!("managing of {groups:?}"),
+        Command::Unmanage { groups } => format!("unmanaging of {groups:?}"),
+        Command::SetEnabled { resources, on, .. } => {
+            format!("{} of {resources:?}", if *on { "enabling" } else { "disabling" })
+        }
+        Command::SetMonitored { resources, on, .. } => {
+            format!("{} of monitoring of {resources:?}", if *on { "enabling" } else { "disabling" })
+        }
+        Command::ClearStopFailed { resources, .. } => format!("clearing of STOP_FAILED of {resources:?}"),
+        Command::Quiesce { groups, .. } => format!("quiescing of {groups:?}"),
+        Command::Suspend { groups, .. } => format!("suspension of {groups:?}"),
+        Command::Resume { groups } => format!("resumption of {groups:?}"),
+        Command::Evacuate { nodes, .. } => format!("evacuation of {nodes:?}"),
+        Command::Control { op, resource, .. } => format!("scha_control {} by resource {resource}", op.word()),
+        Command::SetStatus { resource, .. } => format!("status of resource {resource}"),
+    }
+}

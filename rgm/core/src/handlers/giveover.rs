@@ -1,0 +1,202 @@
+//! GIVEOVER: a resource asks that its group move to another node (reference 5.6, 5.7).
+//!
+//! Candidates are asked one after the other: MONITOR_CHECK of every resource that declares it, all
+//! at the same time on one node. The first node without a veto takes the group; when none is left
+//! the group stays where it is.
+
+use crate::admit::Goal;
+use crate::ops::{Op, Stage};
+use crate::order::spot;
+use crate::{Ending, Level, MethodResult, RequestId, Rgm, Token};
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use rgm_types::{
+    Done, Giveover, Group, GroupName, Method, NodeName, Refusal, Resource, ResourceName, SchaErr,
+};
+
+/// Marks the requests of the manager itself.
+pub(crate) const OWN_REQUEST: u64 = 1 << 63;
+
+/// A giveover whose candidates are being asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Handover {
+    pub(crate) group: GroupName,
+    resource: ResourceName,
+    from: NodeName,
+    /// CHECK_GIVEOVER: only ask.
+    check_only: bool,
+    /// The candidate that is asked now.
+    candidate: NodeName,
+    /// Those still to ask, best first.
+    left: VecDeque<NodeName>,
+    waiting: BTreeSet<Token>,
+    vetoes: Vec<String>,
+}
+
+impl Rgm {
+    /// `id` is `None` when the manager itself decides it, for a resource without a monitor.
+    pub(super) fn start_giveover(
+        &mut self,
+        id: Option<RequestId>,
+        from: &NodeName,
+        group: &Group,
+        r: &Resource,
+        check_only: bool,
+    ) {
+        let running =
+            self.ops.values().any(|op| matches!(&op.stage, Stage::Check(h) if h.group == group.name));
+        if running {
+            let message = format!("a giveover of resource group {} is under way already", group.name);
+            return self
+                .refuse_giveover(id, Refusal::new(SchaErr::Reconf, message, "try again when it has ended"));
+        }
+        if !check_only {
+            self.with_cell(&r.name, from, |c| c.restarts.clear());
+        }
+        let barred = self.barred_by_pingpong(group, &r.name);
+        let left: VecDeque<NodeName> =
+            self.candidates(group).into_iter().filter(|n| n != from && !barred.contains(n)).collect();
+        let handover = Handover {
+            group: group.name.clone(),
+            resource: r.name.clone(),
+            from: from.clone(),
+            check_only,
+            candidate: from.clone(),
+            left,
+            waiting: BTreeSet::new(),
+            vetoes: barred
+                .into_iter()
+                .map(|n| format!("node {n} gave up this resource within Pingpong_interval"))
+                .collect(),
+        };
+        let id = id.unwrap_or_else(|| self.own_request());
+        self.ops.insert(id, Op { from: from.clone(), stage: Stage::Check(handover) });
+        self.ask_next(id);
+    }
+
+    /// A request of the manager itself: nobody hears its reply.
+    fn own_request(&mut self) -> RequestId {
+        self.next_token += 1;
+        RequestId(OWN_REQUEST | self.next_token)
+    }
+
+    fn refuse_giveover(&mut self, id: Option<RequestId>, refusal: Refusal) {
+        self.log(Level::Warn, refusal.message.clone(), "the rules of GIVEOVER");
+        if let Some(id) = id {
+            self.reply(id, Err(refusal));
+        }
+    }
+
+    /// Nodes this resource gave up within Pingpong_interval.
+    fn barred_by_pingpong(&self, group: &Group, r: &ResourceName) -> BTreeSet<NodeName> {
+        let run = self.conf.run(&group.name);
+        let recent = run.giveovers.iter().filter(|g| g.resource == *r && self.within_pingpong(group, g.at));
+        recent.map(|g| g.node.clone()).collect()
+    }
+
+    /// Asks the next candidate; without one the giveover is refused, without vetoers it is granted.
+    fn ask_next(&mut self, id: RequestId) {
+        let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) else { return };
+        let Some(node) = h.left.pop_front() else {
+            let message = format!(
+                "resource group {} can not leave node {}: no other node may take it",
+                h.group, h.from
+            );
+            let output = core::mem::take(&mut h.vetoes);
+            let refusal = Refusal { code: SchaErr::Checks, message, hint: String::new(), output };
+            self.ops.remove(&id);
+            return self.refuse_giveover(Some(id), refusal);
+        };
+        h.candidate = node.clone();
+        let group = h.group.clone();
+        if !self.is_up(&node) {
+            return self.ask_next(id);
+        }
+        let asked = |r: &&Resource| {
+            r.enabled.on_at(&node) && self.conf.type_of(r).is_some_and(|t| t.has(Method::MonitorCheck))
+        };
+        let members: Vec<Resource> = self.conf.members(&group).filter(asked).cloned().collect();
+        let tokens: BTreeSet<Token> = members.iter().map(|r| self.launch_check(id, r, &node)).collect();
+        let granted = tokens.is_empty();
+        if let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) {
+            h.waiting = tokens;
+        }
+        if granted {
+            self.grant(id);
+        }
+    }
+
+    pub(super) fn check_ended(
+        &mut self,
+        id: RequestId,
+        r: &ResourceName,
+        node: &NodeName,
+        token: Token,
+        result: &MethodResult,
+    ) {
+        let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) else { return };
+        h.waiting.remove(&token);
+        let vetoed = result.ending != Ending::Exited(0);
+        if vetoed {
+            let veto = format!("MONITOR_CHECK of {} {}", spot(r, node), super::method::how(result));
+            h.vetoes.push(veto.clone());
+            h.waiting.clear();
+            self.log(Level::Warn, veto, "a failed MONITOR_CHECK bars the node from this giveover");
+            return self.ask_next(id);
+        }
+        if h.waiting.is_empty() {
+            self.grant(id);
+        }
+    }
+
+    /// A candidate passed.
+    fn grant(&mut self, id: RequestId) {
+        let Some(Op { from, stage: Stage::Check(h) }) = self.ops.remove(&id) else { return };
+        if h.check_only {
+            return self.reply(id, Ok(Done::default()));
+        }
+        let Some(group) = self.conf.groups.get(&h.group).cloned() else { return };
+        if !self.conf.run(&group.name).wanted.contains(&h.from) || self.frozen(&group.name).is_some() {
+            let message = format!("resource group {} has left node {} meanwhile", group.name, h.from);
+            return self.refuse_giveover(Some(id), Refusal::new(SchaErr::Reconf, message, ""));
+        }
+        self.log(
+            Level::Warn,
+            format!("resource group {} moves from node {} to node {}", group.name, h.from, h.candidate),
+            &format!(
+                "resource {} asked for GIVEOVER; node {} passed its MONITOR_CHECKs",
+                h.resource, h.candidate
+            ),
+        );
+        let given = Giveover { resource: h.resource, node: h.from.clone(), at: self.clock.wall };
+        let old = self.conf.run(&group.name).giveovers;
+        let recent: Vec<Giveover> =
+            old.into_iter().filter(|g| self.within_pingpong(&group, g.at)).chain([given]).collect();
+        self.supersede(&group.name, Some(id));
+        self.motion(&group.name).avoid = Some(h.from.clone());
+        self.with_run(&group.name, |run| {
+            run.giveovers = recent;
+            run.wanted.remove(&h.from);
+            run.wanted.insert(h.candidate.clone());
+            run.hold = None;
+        });
+        let goals = vec![Goal::Somewhere { group: group.name }];
+        self.ops.insert(id, Op { from, stage: Stage::Goals { goals, problems: vec![], messages: vec![] } });
+    }
+
+    /// A node that was being asked is gone: the next one.
+    pub(super) fn skip_candidate(&mut self, node: &NodeName) {
+        let asking = |op: &Op| matches!(&op.stage, Stage::Check(h) if h.candidate == *node);
+        let ids: Vec<RequestId> = self.ops.iter().filter(|(_, op)| asking(op)).map(|(id, _)| *id).collect();
+        for id in ids {
+            if let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) {
+                h.waiting.clear();
+                h.vetoes.push(format!("node {node} is gone"));
+            }
+            self.ask_next(id);
+        }
+    }
+}

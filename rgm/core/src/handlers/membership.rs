@@ -1,0 +1,164 @@
+//! Nodes that come and go (reference 5.8).
+
+use crate::cell::Cell;
+use crate::order::Flown;
+use crate::{Ending, Level, MethodResult, NodeReport, Rgm, Token};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use rgm_types::{Group, GroupName, Hold, Method, Millis, NodeName, ResourceName};
+
+impl Rgm {
+    /// The first event. When every node that is there has just booted, the whole cluster has.
+    pub(super) fn formed(&mut self, reports: &[NodeReport]) {
+        if reports.iter().all(|r| r.fresh) {
+            self.new_cluster();
+        }
+        for report in reports {
+            self.join(report);
+        }
+        self.resume_duties();
+    }
+
+    /// Where groups were before the boot counts no more; Auto_start_on_new_cluster does.
+    fn new_cluster(&mut self) {
+        let groups: Vec<Group> = self.conf.groups.values().cloned().collect();
+        for group in groups {
+            let start = self.conf.group_flag(&group, "Auto_start_on_new_cluster");
+            self.with_run(&group.name, |run| {
+                run.wanted.clear();
+                run.hold = (!start).then_some(Hold::NewCluster);
+                run.stop_failed.clear();
+            });
+        }
+    }
+
+    pub(super) fn node_up(&mut self, report: &NodeReport) {
+        self.join(report);
+        self.retry_unplaced();
+        self.fail_back(&report.node);
+        self.resume_duties();
+    }
+
+    fn join(&mut self, report: &NodeReport) {
+        if !self.conf.nodes.contains_key(&report.node) {
+            return self.log(
+                Level::Error,
+                format!("node {} is not configured and is ignored", report.node),
+                "only configured nodes are members",
+            );
+        }
+        if self.is_up(&report.node) {
+            // It was away and we did not notice: what we believed of it is worth nothing.
+            self.node_down(&report.node);
+        }
+        let node = self.nodes.entry(report.node.clone()).or_default();
+        *node = crate::Node { up: true, ..crate::Node::default() };
+        self.log(Level::Info, format!("node {} is up", report.node), "it reported");
+        self.dirty.extend(self.conf.groups.keys().cloned());
+        if report.fresh {
+            self.owe_boot(&report.node);
+        } else {
+            report.cells.iter().for_each(|(r, cell)| self.restore(&report.node, r, cell));
+        }
+    }
+
+    /// Nothing runs on a node that has just booted: no stop of it can still be failed, and BOOT takes
+    /// the place of what was owed.
+    fn owe_boot(&mut self, node: &NodeName) {
+        self.forget_debts(node);
+        let resources: Vec<_> = self.conf.resources.values().cloned().collect();
+        for r in resources {
+            let Some(group) = self.conf.groups.get(&r.group) else { continue };
+            let Some(rt) = self.conf.type_of(&r).filter(|t| t.has(Method::Boot)) else { continue };
+            if group.managed && !r.deleting && self.conf.init_nodes(rt, group).contains(node) {
+                self.with_cell(&r.name, node, |c| c.owed.boot = true);
+            }
+        }
+    }
+
+    /// A cell as its node's journal has it.
+    fn restore(&mut self, node: &NodeName, name: &ResourceName, cell: &Cell) {
+        if !self.conf.resources.contains_key(name) {
+            self.touched.insert((name.clone(), node.clone()));
+            return;
+        }
+        if let Some(flight) = &cell.flight {
+            self.tokens.insert(flight.token, Flown::Cell(name.clone(), node.clone()));
+            self.next_token = self.next_token.max(flight.token.0 + 1);
+        }
+        self.with_cell(name, node, |c| *c = cell.clone());
+    }
+
+    /// A deletion that was cut off goes on: FINI where it is not known to have run.
+    fn resume_duties(&mut self) {
+        let deleting: Vec<_> =
+            self.conf.resources.values().filter(|r| r.deleting).map(|r| r.group.clone()).collect();
+        self.dirty.extend(deleting);
+    }
+
+    pub(super) fn node_down(&mut self, node: &NodeName) {
+        if !self.is_up(node) {
+            return;
+        }
+        if let Some(n) = self.nodes.get_mut(node) {
+            *n = crate::Node { up: false, barred_until: n.barred_until, ..crate::Node::default() };
+        }
+        self.log(Level::Error, format!("node {node} is down"), "it is certain that nothing of it runs");
+        let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
+        for group in &groups {
+            if let Some(cells) = self.cells.get_mut(group) {
+                cells.retain(|(_, n), _| n != node);
+            }
+            let motion = self.motion(group);
+            motion.draining.remove(node);
+            motion.came_up.remove(node);
+            self.with_run(group, |run| run.wanted.remove(node));
+        }
+        self.forget_debts(node);
+        self.end_methods_of(node);
+        self.skip_candidate(node);
+    }
+
+    fn forget_debts(&mut self, node: &NodeName) {
+        let groups: BTreeSet<GroupName> = self.conf.runs.keys().cloned().collect();
+        for group in groups {
+            self.with_run(&group, |run| {
+                run.stop_failed.retain(|(_, n)| n != node);
+                run.owed.retain(|(_, n, _)| n != node);
+            });
+        }
+    }
+
+    /// Methods of a node that is gone have ended with it.
+    fn end_methods_of(&mut self, node: &NodeName) {
+        let of_node: Vec<Token> =
+            self.tokens.iter().filter(|(_, f)| f.node() == node).map(|(t, _)| *t).collect();
+        for token in of_node {
+            let why = String::from("its node is gone");
+            let result = MethodResult { ending: Ending::Lost, used: Millis(0), output: [why].into() };
+            self.method_ended(node, token, &result);
+        }
+    }
+
+    /// Failback (reference 3): a group goes back to a node it likes better than where it is.
+    fn fail_back(&mut self, node: &NodeName) {
+        let groups: Vec<Group> = self.conf.groups.values().cloned().collect();
+        for group in groups {
+            let run = self.conf.run(&group.name);
+            let nodelist = self.conf.nodelist(&group);
+            let rank = |n: &NodeName| nodelist.iter().position(|x| x == n);
+            let better = match (rank(node), run.wanted.iter().filter_map(rank).min()) {
+                (Some(new), Some(now)) => new < now,
+                _ => false,
+            };
+            let may = self.conf.group_flag(&group, "Failback") && group.managed && !group.suspended;
+            if may && better && self.frozen(&group.name).is_none() && self.candidates(&group).contains(node) {
+                let text = format!("resource group {} goes back to node {node}", group.name);
+                self.log(Level::Info, text, "Failback is TRUE and the node comes earlier in Nodelist");
+                self.with_run(&group.name, |run| run.wanted = [node.clone()].into());
+            }
+        }
+    }
+}

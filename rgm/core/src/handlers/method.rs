@@ -1,0 +1,299 @@
+//! The ends of methods (reference 4.2, 4.3, 5.5).
+
+use crate::cell::{Phase, Restart};
+use crate::model::FailoverMode;
+use crate::ops::{Op, Stage};
+use crate::order::{Flown, internal_state, set_status, spot};
+use crate::{Action, Ending, Level, MethodResult, RequestId, Rgm, Token};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use rgm_types::{Hold, Method, NodeName, Progress, Resource, ResourceName, StartFailure, Status};
+
+impl Rgm {
+    pub(super) fn method_ended(&mut self, node: &NodeName, token: Token, result: &MethodResult) {
+        // Nobody waits for it: told twice, or of a time before a node was given up.
+        if self.tokens.get(&token).is_none_or(|f| f.node() != node) {
+            return;
+        }
+        match self.tokens.remove(&token) {
+            Some(Flown::Cell(resource, node)) => self.cell_method_ended(&resource, &node, token, result),
+            Some(Flown::Validate { op, resource, node, .. }) => {
+                self.validation_ended(op, &resource, &node, token, result)
+            }
+            Some(Flown::Check { op, resource, node, .. }) => {
+                self.check_ended(op, &resource, &node, token, result)
+            }
+            None => {}
+        }
+    }
+
+    fn validation_ended(
+        &mut self,
+        id: RequestId,
+        r: &ResourceName,
+        node: &NodeName,
+        token: Token,
+        result: &MethodResult,
+    ) {
+        let Some(Op { stage: Stage::Validate { waiting, failed, .. }, .. }) = self.ops.get_mut(&id) else {
+            return;
+        };
+        waiting.remove(&token);
+        if result.ending != Ending::Exited(0) {
+            failed.push(format!("VALIDATE of resource {r} on node {node} {}", how(result)));
+            failed.extend(result.output.iter().map(|line| format!("{node}: {line}")));
+        }
+        if waiting.is_empty() {
+            self.validated(id);
+        }
+    }
+
+    fn cell_method_ended(
+        &mut self,
+        name: &ResourceName,
+        node: &NodeName,
+        token: Token,
+        result: &MethodResult,
+    ) {
+        let Some(r) = self.conf.resources.get(name).cloned() else { return };
+        let Some(flight) = self.cell(name, node).flight.filter(|f| f.token == token) else { return };
+        self.with_cell(name, node, |c| c.flight = None);
+        let ok = result.ending == Ending::Exited(0);
+        self.tell_ops(
+            &r.group,
+            &Progress::MethodEnded {
+                node: node.clone(),
+                resource: name.clone(),
+                method: flight.method,
+                ok,
+                used: result.used,
+            },
+        );
+        if ok {
+            self.succeeded(&r, node, flight.method);
+        } else if result.ending == Ending::Lost {
+            self.lost(&r, node, flight.method, flight.changed);
+        } else {
+            let text = format!("method {} of {} {}", flight.method, spot(name, node), how(result));
+            self.log(Level::Error, text, "a method fails by its exit status, a signal, or its timeout");
+            self.failed(&r, node, flight.method);
+        }
+        let state = internal_state(&self.cell(name, node));
+        self.log_state(name, node, state);
+    }
+
+    fn succeeded(&mut self, r: &Resource, node: &NodeName, method: Method) {
+        match method {
+            Method::PrenetStart => {
+                self.with_cell(&r.name, node, |c| c.phase = Phase::Prenet);
+            }
+            Method::Start => self.started(r, node),
+            Method::MonitorStart => {
+                self.with_cell(&r.name, node, |c| c.phase = Phase::Monitored);
+            }
+            Method::MonitorStop => self.unmonitored(r, node),
+            Method::Stop => self.stopped(r, node),
+            Method::PostnetStop => self.offline(r, node),
+            Method::Update | Method::Init | Method::Fini | Method::Boot => self.paid(r, node, method, true),
+            Method::MonitorCheck | Method::Validate => {}
+        }
+    }
+
+    fn unmonitored(&mut self, r: &Resource, node: &NodeName) {
+        self.with_cell(&r.name, node, |c| {
+            c.phase = Phase::Started;
+            c.remonitor = false;
+        });
+    }
+
+    /// A method that changes no phase has run.
+    fn paid(&mut self, r: &Resource, node: &NodeName, method: Method, ok: bool) {
+        self.with_run(&r.group, |run| run.owed.remove(&(r.name.clone(), node.clone(), method)));
+        self.with_cell(&r.name, node, |c| {
+            c.owed.boot &= method != Method::Boot;
+            if ok {
+                c.failed.remove(&method);
+            } else {
+                c.failed.insert(method);
+            }
+        });
+    }
+
+    fn failed(&mut self, r: &Resource, node: &NodeName, method: Method) {
+        match method {
+            Method::PrenetStart | Method::Start => self.start_failed(r, node),
+            Method::MonitorStart => {
+                self.with_cell(&r.name, node, |c| c.phase = Phase::MonitorFailed);
+            }
+            Method::MonitorStop | Method::Stop | Method::PostnetStop => self.stop_failed(r, node, method),
+            Method::Update | Method::Init | Method::Fini | Method::Boot => self.paid(r, node, method, false),
+            Method::MonitorCheck | Method::Validate => {}
+        }
+    }
+
+    /// The daemon that ran the method was killed with it. Whether it did its work is unknown, so
+    /// what a start began is stopped first, and everything else is done again.
+    fn lost(
+        &mut self,
+        r: &Resource,
+        node: &NodeName,
+        method: Method,
+        changed: alloc::collections::BTreeSet<rgm_types::PropName>,
+    ) {
+        let text =
+            format!("method {method} of {} was cut off with the daemon that ran it", spot(&r.name, node));
+        self.log(Level::Warn, text, "what a start began is stopped first; everything else is done again");
+        self.with_cell(&r.name, node, |c| match method {
+            Method::PrenetStart | Method::Start => {
+                c.phase = Phase::StartFailed;
+                c.restart = Some(Restart::Whole);
+            }
+            Method::MonitorStart => {
+                c.phase = Phase::MonitorFailed;
+                c.remonitor = true;
+            }
+            Method::Update => c.owed.update.extend(changed),
+            Method::Stop
+            | Method::PostnetStop
+            | Method::MonitorStop
+            | Method::Init
+            | Method::Fini
+            | Method::Boot
+            | Method::MonitorCheck
+            | Method::Validate => {}
+        });
+    }
+
+    /// Reference 2.3 and 5.5: SOFT and HARD move the group, the others leave it ONLINE_FAULTED.
+    fn start_failed(&mut self, r: &Resource, node: &NodeName) {
+        let excused = self.with_cell(&r.name, node, |c| {
+            c.phase = Phase::StartFailed;
+            set_status(c, Status::Faulted, "");
+            c.ignore_failed_start
+        });
+        let Some(group) = self.conf.groups.get(&r.group).cloned() else { return };
+        let failure = StartFailure { node: node.clone(), at: self.clock.wall };
+        let old: Vec<StartFailure> = self.conf.run(&r.group).start_failures;
+        let recent =
+            old.into_iter().filter(|f| self.within_pingpong(&group, f.at)).chain([failure]).collect();
+        self.with_run(&r.group, |run| run.start_failures = recent);
+        let moves = matches!(self.conf.failover_mode(r), FailoverMode::Soft | FailoverMode::Hard);
+        let quiesced = self.motions.get(&r.group).is_some_and(|m| m.quiesced);
+        let wanted = self.conf.run(&r.group).wanted.contains(node);
+        if !moves || excused == Some(true) || group.suspended || quiesced || !wanted {
+            return;
+        }
+        self.log(
+            Level::Warn,
+            format!("resource group {} leaves node {node}", r.group),
+            "START failed and Failover_mode is SOFT or HARD",
+        );
+        self.motion(&r.group).avoid = Some(node.clone());
+        self.with_run(&r.group, |run| run.wanted.remove(node));
+    }
+
+    /// Reference 2.3: HARD takes the node down; otherwise the group is frozen until an operator clears it.
+    fn stop_failed(&mut self, r: &Resource, node: &NodeName, method: Method) {
+        self.with_cell(&r.name, node, |c| {
+            c.phase = Phase::StopFailed;
+            set_status(c, Status::Faulted, "");
+        });
+        let hard = self.conf.failover_mode(r) == FailoverMode::Hard;
+        let falling = !hard && !self.conf.run(&r.group).wanted.contains(node);
+        let by_operator = falling && self.is_switched(&r.group);
+        self.with_run(&r.group, |run| {
+            run.stop_failed.insert((r.name.clone(), node.clone()));
+            if falling {
+                run.wanted.clear();
+            }
+            if by_operator {
+                run.hold = Some(Hold::Operator);
+            }
+        });
+        self.motion(&r.group).draining.remove(node);
+        if !hard {
+            self.log(
+                Level::Error,
+                format!("resource group {} is in ERROR_STOP_FAILED on node {node}", r.group),
+                "a stop failed and Failover_mode is not HARD: an operator has to look",
+            );
+            return;
+        }
+        let aborting = self.nodes.get_mut(node).map(|n| core::mem::replace(&mut n.aborting, true));
+        if aborting == Some(false) {
+            let rule = format!("{method} of resource {} failed and its Failover_mode is HARD", r.name);
+            let cause = self.cause(&rule);
+            self.log(Level::Error, format!("node {node} is aborted"), &rule);
+            self.out.actions.push(Action::AbortNode { node: node.clone(), cause });
+        }
+    }
+
+    /// An operator's command is moving the group.
+    fn is_switched(&self, group: &rgm_types::GroupName) -> bool {
+        self.ops.values().any(|op| match &op.stage {
+            Stage::Goals { goals, .. } => goals.iter().any(|g| g.group() == group && g.places()),
+            Stage::Validate { .. } | Stage::Check(_) | Stage::Shutdown => false,
+        })
+    }
+
+    /// Ends what should have ended by itself long ago, and lifts what lasted until now.
+    pub(super) fn tick(&mut self) {
+        let now = self.clock.boot;
+        let late = |f: &Flown, token: &Token| match f {
+            Flown::Cell(r, n) => {
+                self.cell(r, n).flight.is_some_and(|f| f.token == *token && f.deadline <= now)
+            }
+            Flown::Validate { deadline, .. } | Flown::Check { deadline, .. } => *deadline <= now,
+        };
+        let over: Vec<(NodeName, Token)> =
+            self.tokens.iter().filter(|(t, f)| late(f, t)).map(|(t, f)| (f.node().clone(), *t)).collect();
+        for (node, token) in over {
+            let why = String::from("its node never said how it ended");
+            let result =
+                MethodResult { ending: Ending::TimedOut, used: rgm_types::Millis(0), output: [why].into() };
+            self.method_ended(&node, token, &result);
+        }
+        self.lift_bars();
+    }
+
+    fn lift_bars(&mut self) {
+        let now = self.clock.boot;
+        let mut lifted = false;
+        for n in self.nodes.values_mut() {
+            if n.barred_until.is_some_and(|t| t <= now) {
+                n.barred_until = None;
+                lifted = true;
+            }
+        }
+        if lifted {
+            self.retry_unplaced();
+        }
+    }
+
+    /// Groups that found no node try again.
+    pub(super) fn retry_unplaced(&mut self) {
+        let groups: Vec<_> = self
+            .conf
+            .runs
+            .iter()
+            .filter(|(_, run)| run.hold == Some(Hold::NoCandidate))
+            .map(|(g, _)| g.clone())
+            .collect();
+        for group in groups {
+            self.with_run(&group, |run| run.hold = None);
+        }
+    }
+}
+
+/// How a method ended, as the rest of a sentence.
+pub(super) fn how(result: &MethodResult) -> String {
+    match result.ending {
+        Ending::Exited(code) => format!("exited with status {code}"),
+        Ending::Signalled(signal) => format!("was killed by signal {signal}"),
+        Ending::TimedOut => format!("timed out after {} ms", result.used.0),
+        Ending::NotStarted => format!("could not be run: {}", result.output.join("; ")),
+        Ending::Killed => String::from("was killed on an operator's order"),
+        Ending::Lost => String::from("was cut off"),
+    }
+}

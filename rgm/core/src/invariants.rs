@@ -1,0 +1,119 @@
+//! What must always hold, whatever happens. Each rule has an id and a sentence, and is checked
+//! after every step of every simulation.
+
+use crate::cell::Phase;
+use crate::plan::{Plan, Wait};
+use crate::{Place, Rgm};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use rgm_types::{Method, NodeName};
+
+/// A rule that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Id of the rule.
+    pub rule: &'static str,
+    /// What was found.
+    pub found: String,
+}
+
+impl Rgm {
+    /// Every rule that does not hold in this state.
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        self.one_primary(&mut found);
+        self.starts_wait(&mut found);
+        self.frozen_is_frozen(&mut found);
+        self.nobody_waits_for_nothing(&mut found);
+        self.flights_are_known(&mut found);
+        found
+    }
+
+    /// INV-01: a resource of a failover group is never possibly running on two nodes.
+    fn one_primary(&self, found: &mut Vec<Violation>) {
+        for (group, cells) in &self.cells {
+            let busy: BTreeSet<&NodeName> =
+                cells.iter().filter(|(_, c)| !c.is_clear()).map(|((_, n), _)| n).collect();
+            if busy.len() > 1 {
+                found.push(Violation { rule: "INV-01", found: format!("group {group} may run on {busy:?}") });
+            }
+        }
+    }
+
+    /// INV-03: START waits for what the resource depends on.
+    fn starts_wait(&self, found: &mut Vec<Violation>) {
+        for r in self.conf.resources.values() {
+            for node in self.nodes.keys() {
+                if self.cell(&r.name, node).running() != Some(Method::Start) {
+                    continue;
+                }
+                for dep in self.conf.strong_dependencies(r) {
+                    let cell = self.cell(&dep.name, node);
+                    let possible = cell.phase.is_up() || cell.restart.is_some() || !dep.enabled.on_at(node);
+                    if !possible && cell.phase == Phase::Offline {
+                        let what = format!("{} starts on {node} before {}", r.name, dep.name);
+                        found.push(Violation { rule: "INV-03", found: what });
+                    }
+                }
+            }
+        }
+    }
+
+    /// INV-04: after STOP_FAILED nothing of that group starts anywhere. Starts ordered before are
+    /// younger than no failure, so only those whose flight began after it would show; the shells
+    /// check that from the order of events, and here it is the plan that must not want to.
+    fn frozen_is_frozen(&self, found: &mut Vec<Violation>) {
+        for r in self.conf.resources.values().filter(|r| self.frozen(&r.group).is_some()) {
+            for node in self.nodes.keys() {
+                if let Plan::Run(Method::PrenetStart | Method::Start | Method::MonitorStart) =
+                    self.plan(r, node)
+                {
+                    found.push(Violation {
+                        rule: "INV-04",
+                        found: format!("{} would start on {node}", r.name),
+                    });
+                }
+            }
+        }
+    }
+
+    /// INV-08: every operation ends. A cell that waits, in a group where nothing is under way,
+    /// waits for ever.
+    fn nobody_waits_for_nothing(&self, found: &mut Vec<Violation>) {
+        for (group, cells) in &self.cells {
+            if cells.values().any(|c| c.flight.is_some()) || self.nodes.values().any(|n| n.aborting) {
+                continue;
+            }
+            for r in self.conf.members(group) {
+                for node in self.nodes.keys() {
+                    if let Plan::Wait(wait) = self.plan(r, node)
+                        && wait != Wait::Flight
+                    {
+                        found.push(Violation {
+                            rule: "INV-08",
+                            found: format!("{} on {node} waits: {wait:?}", r.name),
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// INV-09: a method under way and the token that will end it know each other.
+    fn flights_are_known(&self, found: &mut Vec<Violation>) {
+        let places =
+            self.cells.values().flatten().filter_map(|(place, c)| Some((place, c.flight.as_ref()?.token)));
+        for ((r, n), token) in places {
+            let known = self.tokens.get(&token);
+            let same = |p: &Place| p == &(r.clone(), n.clone());
+            if !matches!(known, Some(crate::order::Flown::Cell(a, b)) if same(&(a.clone(), b.clone()))) {
+                found.push(Violation {
+                    rule: "INV-09",
+                    found: format!("nobody ends the method of {r} on {n}"),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Requests under way, and when each gets its answer.
+//!
+//! A request waits for VALIDATEs, for MONITOR_CHECKs, or for groups to come to rest. It is answered
+//! exactly once, whatever happens: what it waits for ends, or a later word takes its place.
+
+use crate::admit::Goal;
+use crate::cell::Phase;
+use crate::handlers::{Handover, OWN_REQUEST};
+use crate::plan::{Block, Plan};
+use crate::{RequestId, Rgm, Token};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use rgm_types::{
+    Command, Done, GroupName, GroupState, NodeName, Progress, Refusal, Resource, ResourceName, SchaErr,
+};
+
+/// A request under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Op {
+    /// The node the caller speaks for.
+    pub(crate) from: NodeName,
+    /// What it waits for.
+    pub(crate) stage: Stage,
+}
+
+/// What a request waits for.
+#[derive(Debug, Clone)]
+pub(crate) enum Stage {
+    /// VALIDATEs; then the command is admitted once more and carried out.
+    Validate { group: GroupName, waiting: BTreeSet<Token>, failed: Vec<String>, command: Command },
+    /// MONITOR_CHECKs of a giveover.
+    Check(Handover),
+    /// Groups that have to come to rest, and what should be true then.
+    Goals { goals: Vec<Goal>, problems: Vec<String>, messages: Vec<String> },
+    /// The end of everything.
+    Shutdown,
+}
+
+impl Op {
+    fn concerns(&self, group: &GroupName) -> bool {
+        match &self.stage {
+            Stage::Validate { group: g, .. } => g == group,
+            Stage::Check(handover) => handover.group == *group,
+            Stage::Goals { goals, .. } => goals.iter().any(|g| g.group() == group),
+            Stage::Shutdown => true,
+        }
+    }
+}
+
+impl Rgm {
+    /// Answers a request, and forgets it.
+    pub(crate) fn reply(&mut self, id: RequestId, answer: Result<Done, Refusal>) {
+        self.ops.remove(&id);
+        if id.0 & OWN_REQUEST == 0 {
+            self.out.replies.push((id, answer));
+        }
+    }
+
+    /// Tells those who wait for a group what goes on with it.
+    pub(crate) fn tell_ops(&mut self, group: &GroupName, progress: &Progress) {
+        let concerned = self.ops.iter().filter(|(_, op)| op.concerns(group)).map(|(id, _)| *id);
+        self.out.progress.extend(concerned.map(|id| (id, progress.clone())));
+    }
+
+    /// Ends requests that said where the group is to be: somebody has said otherwise.
+    pub(crate) fn supersede(&mut self, group: &GroupName, but: Option<RequestId>) {
+        let placed = |op: &Op| match &op.stage {
+            Stage::Goals { goals, .. } => goals.iter().any(|g| g.places() && g.group() == group),
+            Stage::Check(handover) => handover.group == *group,
+            Stage::Validate { .. } | Stage::Shutdown => false,
+        };
+        let over: Vec<RequestId> =
+            self.ops.iter().filter(|(id, op)| Some(**id) != but && placed(op)).map(|(id, _)| *id).collect();
+        for id in over {
+            let message = format!("a later command on resource group {group} took the place of this one");
+            self.reply(id, Err(Refusal::new(SchaErr::Reconf, message, "scstat -g shows what became of it")));
+        }
+    }
+
+    /// Answers the requests that have what they wait for in this group.
+    pub(crate) fn answer(&mut self, group: &GroupName) {
+        let waiting: Vec<RequestId> =
+            self.ops.iter().filter(|(_, op)| op.concerns(group)).map(|(id, _)| *id).collect();
+        for id in waiting {
+            let Some(Op { stage: Stage::Goals { goals, .. }, .. }) = self.ops.get(&id) else { continue };
+            let (reached, left): (Vec<Goal>, Vec<Goal>) =
+                goals.iter().cloned().partition(|g| self.is_settled(g));
+            let found: Vec<String> = reached.iter().filter_map(|g| self.judge(g)).collect();
+            let Some(Op { stage: Stage::Goals { goals, problems, messages }, .. }) = self.ops.get_mut(&id)
+            else {
+                continue;
+            };
+            problems.extend(found);
+            *goals = left;
+            if goals.is_empty() {
+                let done = Done { messages: core::mem::take(messages), plan: Vec::new() };
+                let problems = core::mem::take(problems);
+                self.reply(id, outcome(done, problems));
+            }
+        }
+    }
+
+    /// Nothing more will happen by itself for the goal.
+    pub(crate) fn is_settled(&self, goal: &Goal) -> bool {
+        match goal {
+            Goal::Online { group, .. }
+            | Goal::Somewhere { group }
+            | Goal::Offline { group }
+            | Goal::Rest { group } => self.at_rest(group),
+            Goal::Resources { resources, .. } => resources.iter().all(|r| self.resource_at_rest(r)),
+        }
+    }
+
+    fn resource_at_rest(&self, name: &ResourceName) -> bool {
+        let Some(r) = self.conf.resources.get(name) else { return true };
+        !r.deleting && self.up_nodes().all(|n| matches!(self.plan(r, n), Plan::Rest | Plan::Blocked(_)))
+    }
+
+    /// What is not as the goal wants it, as a sentence; `None`: all is well.
+    fn judge(&self, goal: &Goal) -> Option<String> {
+        let group = self.conf.groups.get(goal.group())?;
+        if let (
+            Goal::Offline { .. } | Goal::Online { .. } | Goal::Somewhere { .. } | Goal::Rest { .. },
+            Some((r, n)),
+        ) = (goal, self.frozen(&group.name))
+        {
+            return Some(format!(
+                "resource {r} failed to stop on node {n}: resource group {} is in ERROR_STOP_FAILED; make sure nothing \
+                 of {r} runs there, then: scswitch -c -h {n} -j {r} -f STOP_FAILED",
+                group.name
+            ));
+        }
+        let is_online = |n: &NodeName| {
+            matches!(self.group_state(group, n), GroupState::Online | GroupState::OnlineFaulted)
+        };
+        let online: Vec<NodeName> = self.up_nodes().filter(|n| is_online(n)).cloned().collect();
+        match goal {
+            Goal::Offline { .. } | Goal::Rest { .. } => None,
+            Goal::Online { nodes, .. } => {
+                let missed = nodes.iter().find(|n| !online.contains(n));
+                missed
+                    .map(|n| self.missed(&group.name, n, &online))
+                    .or_else(|| self.start_failure(&group.name))
+            }
+            Goal::Somewhere { .. } if online.is_empty() => {
+                Some(format!("resource group {} could not be brought online on any node", group.name))
+            }
+            Goal::Somewhere { .. } => self.start_failure(&group.name),
+            Goal::Resources { resources, .. } => resources.iter().find_map(|r| self.resource_problem(r)),
+        }
+    }
+
+    fn missed(&self, group: &GroupName, node: &NodeName, online: &[NodeName]) -> String {
+        match online.first() {
+            Some(other) => format!(
+                "resource group {group} failed to start on chosen node {node} and is online on node {other}"
+            ),
+            None => format!("resource group {group} failed to start on chosen node {node} and is offline"),
+        }
+    }
+
+    fn start_failure(&self, group: &GroupName) -> Option<String> {
+        self.conf.members(group).find_map(|r| self.resource_problem(&r.name))
+    }
+
+    fn resource_problem(&self, name: &ResourceName) -> Option<String> {
+        let r: &Resource = self.conf.resources.get(name)?;
+        self.up_nodes().find_map(|node| match (self.plan(r, node), self.cell(name, node).phase) {
+            (Plan::Blocked(Block::StartFailed), _) => Some(format!(
+                "resource {name} failed to start on node {node} (START_FAILED); see its messages in the log, then restart \
+                 its group: scswitch -R -h {node} -g {}",
+                r.group
+            )),
+            (_, Phase::StopFailed) => Some(format!(
+                "resource {name} failed to stop on node {node} (STOP_FAILED); make sure nothing of it runs there, then: \
+                 scswitch -c -h {node} -j {name} -f STOP_FAILED"
+            )),
+            (_, Phase::MonitorFailed) => {
+                Some(format!("the monitor of resource {name} failed to start on node {node} (MONITOR_FAILED)"))
+            }
+            (Plan::Blocked(Block::Dependency(dep)), _) => {
+                Some(format!("resource {name} is not started on node {node}: it depends on resource {dep}, which is not online"))
+            }
+            _ => None,
+        })
+    }
+
+    /// The end of everything has come when nothing runs any more, or can be stopped.
+    pub(crate) fn answer_shutdown(&mut self) {
+        if !self.closing {
+            return;
+        }
+        let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
+        if !groups.iter().all(|g| self.at_rest(g)) || !self.tokens.is_empty() {
+            return;
+        }
+        let stuck: Vec<String> =
+            groups.iter().filter_map(|g| self.frozen(g)).map(|(r, n)| crate::order::spot(&r, &n)).collect();
+        let over: Vec<RequestId> = self.ops.keys().copied().collect();
+        for id in over {
+            let asked = matches!(self.ops.get(&id), Some(Op { stage: Stage::Shutdown, .. }));
+            let done = Done {
+                messages: stuck.iter().map(|s| format!("{s} failed to stop")).collect(),
+                plan: Vec::new(),
+            };
+            let refusal = Refusal::new(SchaErr::Reconf, "the cluster is shutting down", "");
+            self.reply(id, if asked { Ok(done) } else { Err(refusal) });
+        }
+    }
+}
+
+/// Success, or the first problem with the others behind it.
+fn outcome(done: Done, mut problems: Vec<String>) -> Result<Done, Refusal> {
+    problems.dedup();
+    if problems.is_empty() {
+        return Ok(done);
+    }
+    let message = problems.remove(0);
+    Err(Refusal { code: SchaErr::Method, message, hint: String::new(), output: problems })
+}

@@ -1,0 +1,288 @@
+//! Ordering methods, and who waits for their end.
+
+use crate::cell::{Cell, Flight, Phase, Restart};
+use crate::event::{Order, ValidateArgs};
+use crate::{Action, Level, RequestId, Rgm, Token};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use rgm_types::{Method, Millis, NodeName, Progress, Resource, ResourceName, ResourceType, Status};
+
+/// How long after its timeout a method's end may be announced before the core stops believing in
+/// it. The node kills it at its timeout and needs a moment for the diagnosis and the kill.
+const GRACE: Millis = Millis(60_000);
+
+/// Who waits for a token.
+#[derive(Debug, Clone)]
+pub(crate) enum Flown {
+    /// A cell: its flight.
+    Cell(ResourceName, NodeName),
+    /// A configuration change: VALIDATE of a resource on a node.
+    Validate { op: RequestId, resource: ResourceName, node: NodeName, deadline: Millis },
+    /// A giveover: MONITOR_CHECK of a resource on a candidate.
+    Check { op: RequestId, resource: ResourceName, node: NodeName, deadline: Millis },
+}
+
+impl Flown {
+    /// When it counts as timed out. A cell's flight has its own.
+    pub(crate) fn deadline(&self) -> Option<Millis> {
+        match self {
+            Self::Cell(..) => None,
+            Self::Validate { deadline, .. } | Self::Check { deadline, .. } => Some(*deadline),
+        }
+    }
+
+    pub(crate) fn node(&self) -> &NodeName {
+        match self {
+            Self::Cell(_, node) | Self::Validate { node, .. } | Self::Check { node, .. } => node,
+        }
+    }
+}
+
+impl Rgm {
+    fn token(&mut self) -> Token {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        token
+    }
+
+    /// Orders the method that takes a cell on, as its plan says.
+    pub(crate) fn launch(&mut self, r: &Resource, node: &NodeName, method: Method, rule: &str) {
+        let token = self.token();
+        let timeout = self.conf.timeout(r, method);
+        let since = self.clock.boot;
+        let deadline = since.after(timeout).after(GRACE);
+        let changed = self.with_cell(&r.name, node, |cell| {
+            let changed = if method == Method::Update {
+                core::mem::take(&mut cell.owed.update)
+            } else {
+                BTreeSet::new()
+            };
+            cell.flight = Some(Flight { token, method, since, deadline, changed: changed.clone() });
+            announce(cell, method);
+            changed
+        });
+        self.tokens.insert(token, Flown::Cell(r.name.clone(), node.clone()));
+        let changed = changed.unwrap_or_default().into_iter().collect();
+        self.order(r, node, method, token, None, changed, rule);
+        self.tell_ops(
+            &r.group,
+            &Progress::MethodStarted {
+                node: node.clone(),
+                resource: r.name.clone(),
+                method,
+                timeout_secs: timeout.0 / 1000,
+            },
+        );
+    }
+
+    /// Orders VALIDATE for a configuration change. The resource may not exist yet.
+    pub(crate) fn launch_validate(
+        &mut self,
+        op: RequestId,
+        r: &Resource,
+        rt: &ResourceType,
+        node: &NodeName,
+        args: ValidateArgs,
+    ) -> Token {
+        let token = self.token();
+        let timeout = timeout_of(r, rt, Method::Validate);
+        let deadline = self.clock.boot.after(timeout).after(GRACE);
+        self.tokens
+            .insert(token, Flown::Validate { op, resource: r.name.clone(), node: node.clone(), deadline });
+        let order = Order {
+            token,
+            node: node.clone(),
+            resource: r.name.clone(),
+            group: r.group.clone(),
+            type_name: rt.name.clone(),
+            method: Method::Validate,
+            path: rt.method_path(Method::Validate).unwrap_or_default(),
+            timeout,
+            validate: Some(args),
+            changed: Vec::new(),
+            cause: self.cause("VALIDATE runs before a change is committed"),
+        };
+        self.out.actions.push(Action::Run(order));
+        token
+    }
+
+    /// Orders MONITOR_CHECK on a node that may take a group over.
+    pub(crate) fn launch_check(&mut self, op: RequestId, r: &Resource, node: &NodeName) -> Token {
+        let token = self.token();
+        let deadline = self.clock.boot.after(self.conf.timeout(r, Method::MonitorCheck)).after(GRACE);
+        self.tokens
+            .insert(token, Flown::Check { op, resource: r.name.clone(), node: node.clone(), deadline });
+        self.order(
+            r,
+            node,
+            Method::MonitorCheck,
+            token,
+            None,
+            Vec::new(),
+            "MONITOR_CHECK may veto a giveover",
+        );
+        token
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one place that fills in an order")]
+    fn order(
+        &mut self,
+        r: &Resource,
+        node: &NodeName,
+        method: Method,
+        token: Token,
+        validate: Option<ValidateArgs>,
+        changed: Vec<rgm_types::PropName>,
+        rule: &str,
+    ) {
+        let Some(rt) = self.conf.type_of(r) else { return };
+        let order = Order {
+            token,
+            node: node.clone(),
+            resource: r.name.clone(),
+            group: r.group.clone(),
+            type_name: rt.name.clone(),
+            method,
+            path: rt.method_path(method).unwrap_or_default(),
+            timeout: self.conf.timeout(r, method),
+            validate,
+            changed,
+            cause: self.cause(rule),
+        };
+        self.out.actions.push(Action::Run(order));
+    }
+
+    /// Passes a phase whose method is not declared.
+    pub(crate) fn pass(&mut self, r: &Resource, node: &NodeName, phase: Phase) {
+        match phase {
+            Phase::Started => self.started(r, node),
+            Phase::Stopped => self.stopped(r, node),
+            Phase::Offline => self.offline(r, node),
+            Phase::Prenet
+            | Phase::Monitored
+            | Phase::MonitorFailed
+            | Phase::StartFailed
+            | Phase::StopFailed => {
+                self.with_cell(&r.name, node, |c| c.phase = phase);
+            }
+        }
+    }
+
+    /// START succeeded.
+    pub(crate) fn started(&mut self, r: &Resource, node: &NodeName) {
+        self.with_cell(&r.name, node, |c| {
+            c.phase = Phase::Started;
+            c.ignore_failed_start = false;
+            set_status(c, Status::Ok, "");
+        });
+    }
+
+    /// STOP succeeded. A restart of the resource alone turns round here where the type has both
+    /// START and STOP (reference 4.4).
+    pub(crate) fn stopped(&mut self, r: &Resource, node: &NodeName) {
+        let both = self.conf.type_of(r).is_some_and(|t| t.has(Method::Start) && t.has(Method::Stop));
+        let alone = !self.motions.get(&r.group).is_some_and(|m| m.draining.contains(node));
+        self.with_cell(&r.name, node, |c| {
+            let turn = c.restart == Some(Restart::Alone) && both && alone;
+            c.phase = if turn { Phase::Prenet } else { Phase::Stopped };
+            c.restart = c.restart.filter(|_| !turn);
+        });
+    }
+
+    /// It is certainly gone from the node.
+    pub(crate) fn offline(&mut self, r: &Resource, node: &NodeName) {
+        self.with_cell(&r.name, node, |c| {
+            c.phase = Phase::Offline;
+            c.restart = None;
+            c.remonitor = false;
+            c.ignore_failed_start = false;
+            c.owed.update.clear();
+            set_status(c, Status::Offline, "");
+        });
+    }
+
+    pub(crate) fn log_state(&mut self, r: &ResourceName, node: &NodeName, internal: &str) {
+        let text = format!("resource {r} state on node {node} change to {internal}");
+        self.log(Level::Info, text, "the state follows the methods that ran");
+    }
+}
+
+/// The manager's own word on a resource's status: holds until its agent says otherwise, and does
+/// not overwrite what the agent has said since the last one (reference 5.3).
+pub(crate) fn set_status(cell: &mut Cell, status: Status, message: &str) {
+    if !cell.status_by_agent {
+        cell.status = status;
+        cell.status_msg = message.to_string();
+    }
+}
+
+/// Status and flags as a method is launched.
+fn announce(cell: &mut Cell, method: Method) {
+    match method {
+        Method::PrenetStart | Method::Start => {
+            cell.ignore_failed_start = false;
+            cell.status_by_agent = false;
+            set_status(cell, Status::Unknown, "Starting");
+        }
+        Method::Stop | Method::PostnetStop => {
+            cell.status_by_agent = false;
+            set_status(cell, Status::Unknown, "Stopping");
+        }
+        Method::MonitorStart
+        | Method::MonitorStop
+        | Method::MonitorCheck
+        | Method::Validate
+        | Method::Update
+        | Method::Init
+        | Method::Fini
+        | Method::Boot => {}
+    }
+}
+
+/// A method's timeout for a resource that may not be configured yet.
+fn timeout_of(r: &Resource, rt: &ResourceType, method: Method) -> Millis {
+    let decl = rt.prop(method.timeout_property());
+    let value = decl.and_then(|d| r.props.get(&d.name).or(d.default.as_ref()));
+    Millis::from_secs(value.and_then(rgm_types::Value::int).unwrap_or(3600))
+}
+
+/// The finer state of a cell, as the log names it (reference 4.6).
+pub(crate) fn internal_state(cell: &Cell) -> &'static str {
+    match (cell.running(), cell.phase) {
+        (Some(Method::PrenetStart), _) => "R_PRENET_STARTING",
+        (Some(Method::Start), _) => "R_STARTING",
+        (Some(Method::Stop), _) => "R_STOPPING",
+        (Some(Method::PostnetStop), _) => "R_POSTNET_STOPPING",
+        (Some(Method::MonitorStart), _) => "R_MON_STARTING",
+        (Some(Method::MonitorStop), _) => "R_MON_STOPPING",
+        (Some(Method::Init), _) => "R_INITING",
+        (Some(Method::Fini), _) => "R_FINIING",
+        (Some(Method::Boot), _) => "R_BOOTING",
+        (_, Phase::Offline) => "R_OFFLINE",
+        (_, Phase::Prenet) => "R_ONLINE_STANDBY",
+        (_, Phase::Started) => "R_ONLINE_UNMON",
+        (_, Phase::Monitored) => "R_ONLINE",
+        (_, Phase::MonitorFailed) => "R_MON_FAILED",
+        (_, Phase::StartFailed) => "R_START_FAILED",
+        (_, Phase::Stopped) => "R_STOPPED",
+        (_, Phase::StopFailed) => "R_STOP_FAILED",
+    }
+}
+
+/// A name for a status as the log has it (reference 4.6).
+pub(crate) fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "R_FM_ONLINE",
+        Status::Degraded => "R_FM_DEGRADED",
+        Status::Faulted => "R_FM_FAULTED",
+        Status::Unknown => "R_FM_UNKNOWN",
+        Status::Offline => "R_FM_OFFLINE",
+    }
+}
+
+/// The node and resource of an order, for a sentence.
+pub(crate) fn spot(r: &ResourceName, node: &NodeName) -> String {
+    format!("resource {r} on node {node}")
+}

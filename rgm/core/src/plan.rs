@@ -1,0 +1,307 @@
+//! What comes next for one cell, and what it waits for (reference 4.4).
+//!
+//! Coming up on a node: PRENET_START of all that declare it, then START, each after what it
+//! strongly depends on, then MONITOR_START as soon as its own START succeeded. Going down is the
+//! mirror: MONITOR_STOP of all, STOP of dependents first, then POSTNET_STOP.
+//!
+//! Every wait names what it waits for; what waits for nothing that moves is *blocked*, and a group
+//! whose cells are all at rest or blocked has come to rest.
+
+use crate::cell::{Cell, Phase};
+use crate::{Place, Rgm};
+use rgm_types::{Group, GroupName, Method, NodeName, Resource, ResourceName};
+
+/// What a cell should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Desire {
+    Up,
+    Down,
+}
+
+/// What comes next for a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Nothing: it is what it should be.
+    Rest,
+    /// Nothing until somebody changes something: see [`Block`].
+    Blocked(Block),
+    /// Something that is under way, or will be, has to come first.
+    Wait(Wait),
+    /// Run this method now.
+    Run(Method),
+    /// The method in between is not declared: count it as done (reference 4.4).
+    Pass(Phase),
+}
+
+/// Why a cell stays where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// Its start failed and its group was not moved.
+    StartFailed,
+    /// A stop failed: of this resource, or of another one of its group.
+    StopFailed(Place),
+    /// What it depends on is disabled or could not be started.
+    Dependency(ResourceName),
+    /// What depends on it could not be stopped.
+    Dependent(ResourceName),
+}
+
+/// What has to come first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Its own method, under way.
+    Flight,
+    /// The group is not yet certainly gone from this other node.
+    Elsewhere(NodeName),
+    /// INIT or BOOT of this resource on this node.
+    Owed(ResourceName),
+    /// This resource, in the order of starting or stopping.
+    After(ResourceName),
+}
+
+impl Rgm {
+    /// What a resource should be on a node.
+    pub(crate) fn desire(&self, r: &Resource, node: &NodeName) -> Desire {
+        let draining = self.motions.get(&r.group).is_some_and(|m| m.draining.contains(node));
+        let managed = self.conf.groups.get(&r.group).is_some_and(|g| g.managed);
+        let wanted = self.conf.runs.get(&r.group).is_some_and(|run| run.wanted.contains(node));
+        let enabled = r.enabled.on_at(node) && !r.deleting;
+        let restarting = self.peek(r, node).is_some_and(|c| c.restart.is_some());
+        if managed && wanted && enabled && !draining && !restarting && !self.closing {
+            Desire::Up
+        } else {
+            Desire::Down
+        }
+    }
+
+    fn peek(&self, r: &Resource, node: &NodeName) -> Option<&Cell> {
+        self.cells.get(&r.group)?.get(&(r.name.clone(), node.clone()))
+    }
+
+    fn phase(&self, r: &Resource, node: &NodeName) -> Phase {
+        self.peek(r, node).map_or(Phase::Offline, |c| c.phase)
+    }
+
+    fn running(&self, r: &Resource, node: &NodeName) -> Option<Method> {
+        self.peek(r, node).and_then(Cell::running)
+    }
+
+    fn declares(&self, r: &Resource, method: Method) -> bool {
+        self.conf.type_of(r).is_some_and(|t| t.has(method))
+    }
+
+    /// The place of a failed stop that freezes the group: nothing of it starts anywhere
+    /// (reference 5.2).
+    pub(crate) fn frozen(&self, group: &GroupName) -> Option<Place> {
+        let flagged = self.conf.runs.get(group).and_then(|run| run.stop_failed.first().cloned());
+        let seen = || {
+            let cells = self.cells.get(group)?;
+            cells.iter().find(|(_, c)| c.phase == Phase::StopFailed).map(|(place, _)| place.clone())
+        };
+        flagged.or_else(seen)
+    }
+
+    /// What comes next for a resource on a node.
+    pub(crate) fn plan(&self, r: &Resource, node: &NodeName) -> Plan {
+        let empty = Cell::default();
+        let cell = self.peek(r, node).unwrap_or(&empty);
+        if !self.is_up(node) {
+            return Plan::Rest;
+        }
+        if cell.flight.is_some() {
+            return Plan::Wait(Wait::Flight);
+        }
+        if cell.phase == Phase::StopFailed {
+            return Plan::Blocked(Block::StopFailed((r.name.clone(), node.clone())));
+        }
+        if cell.phase == Phase::Offline
+            && let Some(method) = self.owes(r, node).or(cell.owed.boot.then_some(Method::Boot))
+        {
+            return Plan::Run(method);
+        }
+        match self.desire(r, node) {
+            Desire::Up => self.plan_up(r, node, cell),
+            Desire::Down => self.plan_down(r, node, cell),
+        }
+    }
+
+    fn plan_up(&self, r: &Resource, node: &NodeName, cell: &Cell) -> Plan {
+        match cell.phase {
+            Phase::Offline | Phase::Prenet => self.plan_start(r, node, cell.phase),
+            Phase::Started | Phase::Monitored | Phase::MonitorFailed => self.plan_monitor(r, node, cell),
+            Phase::StartFailed => Plan::Blocked(Block::StartFailed),
+            Phase::Stopped => self.plan_down(r, node, cell),
+            Phase::StopFailed => Plan::Blocked(Block::StopFailed((r.name.clone(), node.clone()))),
+        }
+    }
+
+    fn plan_start(&self, r: &Resource, node: &NodeName, phase: Phase) -> Plan {
+        if let Some(place) = self.frozen(&r.group) {
+            return Plan::Blocked(Block::StopFailed(place));
+        }
+        if let Some(dep) = self.dead_dependency(r, node) {
+            return Plan::Blocked(Block::Dependency(dep));
+        }
+        let Some(group) = self.conf.groups.get(&r.group) else { return Plan::Rest };
+        if let Some(other) = self.not_clear_elsewhere(group, node) {
+            return Plan::Wait(Wait::Elsewhere(other));
+        }
+        if let Some(owing) = self.owing(group, node) {
+            return Plan::Wait(Wait::Owed(owing));
+        }
+        let prenet = |x: &Resource| self.declares(x, Method::PrenetStart);
+        let deps = self.conf.strong_dependencies(r);
+        if phase == Phase::Offline && prenet(r) {
+            let before = |d: &&Resource| prenet(d) && self.phase(d, node) == Phase::Offline;
+            return match deps.into_iter().find(before) {
+                Some(dep) => Plan::Wait(Wait::After(dep.name.clone())),
+                None => Plan::Run(Method::PrenetStart),
+            };
+        }
+        let prenet_first = |x: &&Resource| {
+            prenet(x)
+                && self.phase(x, node) == Phase::Offline
+                && self.desire(x, node) == Desire::Up
+                && self.dead_dependency(x, node).is_none()
+        };
+        if let Some(first) = self.conf.members(&group.name).find(|x| x.name != r.name && prenet_first(x)) {
+            return Plan::Wait(Wait::After(first.name.clone()));
+        }
+        if let Some(dep) = deps.into_iter().find(|d| !self.serves(d, node)) {
+            return Plan::Wait(Wait::After(dep.name.clone()));
+        }
+        if self.declares(r, Method::Start) { Plan::Run(Method::Start) } else { Plan::Pass(Phase::Started) }
+    }
+
+    /// It is up and nothing is taking it down.
+    fn serves(&self, r: &Resource, node: &NodeName) -> bool {
+        self.phase(r, node).is_up()
+            && self.desire(r, node) == Desire::Up
+            && self.running(r, node) != Some(Method::Stop)
+    }
+
+    fn plan_monitor(&self, r: &Resource, node: &NodeName, cell: &Cell) -> Plan {
+        let monitorable = self.declares(r, Method::MonitorStart);
+        let wanted = monitorable && r.monitored.on_at(node);
+        let has_monitor = matches!(cell.phase, Phase::Monitored | Phase::MonitorFailed);
+        if has_monitor && (!wanted || cell.remonitor) {
+            return self.plan_monitor_stop(r);
+        }
+        if !has_monitor && wanted {
+            return match self.frozen(&r.group) {
+                Some(place) => Plan::Blocked(Block::StopFailed(place)),
+                None => Plan::Run(Method::MonitorStart),
+            };
+        }
+        if cell.owed.update.is_empty() { Plan::Rest } else { Plan::Run(Method::Update) }
+    }
+
+    fn plan_monitor_stop(&self, r: &Resource) -> Plan {
+        if self.declares(r, Method::MonitorStop) {
+            Plan::Run(Method::MonitorStop)
+        } else {
+            Plan::Pass(Phase::Started)
+        }
+    }
+
+    fn plan_down(&self, r: &Resource, node: &NodeName, cell: &Cell) -> Plan {
+        match cell.phase {
+            Phase::Offline => Plan::Rest,
+            Phase::StopFailed => Plan::Blocked(Block::StopFailed((r.name.clone(), node.clone()))),
+            Phase::Monitored | Phase::MonitorFailed => self.plan_monitor_stop(r),
+            Phase::Prenet | Phase::Started | Phase::StartFailed => self.plan_stop(r, node),
+            Phase::Stopped => self.plan_postnet_stop(r, node),
+        }
+    }
+
+    /// The other resources of the group that go down on this node too.
+    fn falling<'a>(&'a self, r: &'a Resource, node: &'a NodeName) -> impl Iterator<Item = &'a Resource> + 'a {
+        let others = self.conf.members(&r.group).filter(|x| x.name != r.name);
+        others.filter(|x| self.desire(x, node) == Desire::Down)
+    }
+
+    fn plan_stop(&self, r: &Resource, node: &NodeName) -> Plan {
+        for x in self.falling(r, node) {
+            let phase = self.phase(x, node);
+            if matches!(phase, Phase::Monitored | Phase::MonitorFailed) {
+                return Plan::Wait(Wait::After(x.name.clone()));
+            }
+            let depends = self.conf.strong_dependencies(x).iter().any(|d| d.name == r.name);
+            if depends && phase == Phase::StopFailed {
+                return Plan::Blocked(Block::Dependent(x.name.clone()));
+            }
+            if depends && !matches!(phase, Phase::Offline | Phase::Stopped) {
+                return self.behind(x, node, Block::Dependent(x.name.clone()));
+            }
+            if depends && matches!(self.running(x, node), Some(Method::Start | Method::PrenetStart)) {
+                return Plan::Wait(Wait::After(x.name.clone()));
+            }
+        }
+        if self.declares(r, Method::Stop) { Plan::Run(Method::Stop) } else { Plan::Pass(Phase::Stopped) }
+    }
+
+    fn plan_postnet_stop(&self, r: &Resource, node: &NodeName) -> Plan {
+        for x in self.falling(r, node) {
+            match self.phase(x, node) {
+                Phase::Offline | Phase::Stopped => {}
+                Phase::StopFailed => return Plan::Blocked(Block::Dependent(x.name.clone())),
+                Phase::Prenet
+                | Phase::Started
+                | Phase::Monitored
+                | Phase::MonitorFailed
+                | Phase::StartFailed => {
+                    return self.behind(x, node, Block::Dependent(x.name.clone()));
+                }
+            }
+        }
+        if self.declares(r, Method::PostnetStop) {
+            Plan::Run(Method::PostnetStop)
+        } else {
+            Plan::Pass(Phase::Offline)
+        }
+    }
+
+    /// Waits for another cell's stop, unless that one is itself blocked for good.
+    fn behind(&self, x: &Resource, node: &NodeName, block: Block) -> Plan {
+        match self.plan(x, node) {
+            Plan::Blocked(_) => Plan::Blocked(block),
+            Plan::Rest | Plan::Wait(_) | Plan::Run(_) | Plan::Pass(_) => {
+                Plan::Wait(Wait::After(x.name.clone()))
+            }
+        }
+    }
+
+    /// A strong dependency, direct or not, that will not come up by itself.
+    fn dead_dependency(&self, r: &Resource, node: &NodeName) -> Option<ResourceName> {
+        let dead = |d: &Resource| {
+            let failed = matches!(self.phase(d, node), Phase::StartFailed | Phase::StopFailed);
+            failed || !d.enabled.on_at(node) || d.deleting || {
+                !self.phase(d, node).is_up() && self.dead_dependency(d, node).is_some()
+            }
+        };
+        self.conf.strong_dependencies(r).into_iter().find(|d| dead(d)).map(|d| d.name.clone())
+    }
+
+    /// Another node where the group is not certainly gone: while there is one, nothing of a
+    /// failover group starts here.
+    pub(crate) fn not_clear_elsewhere(&self, group: &Group, node: &NodeName) -> Option<NodeName> {
+        let cells = self.cells.get(&group.name)?;
+        cells.iter().find(|((_, n), c)| n != node && !c.is_clear()).map(|((_, n), _)| n.clone())
+    }
+
+    /// A resource whose INIT, FINI or BOOT must run on this node before anything starts here.
+    fn owing(&self, group: &Group, node: &NodeName) -> Option<ResourceName> {
+        let owes = |r: &&Resource| {
+            let running = matches!(self.running(r, node), Some(Method::Init | Method::Boot | Method::Fini));
+            running || self.owes(r, node).is_some() || self.peek(r, node).is_some_and(|c| c.owed.boot)
+        };
+        self.conf.members(&group.name).find(owes).map(|r| r.name.clone())
+    }
+
+    /// FINI or INIT that a resource owes a node; FINI first.
+    pub(crate) fn owes(&self, r: &Resource, node: &NodeName) -> Option<Method> {
+        let owed = &self.conf.runs.get(&r.group)?.owed;
+        let is = |m: &Method| owed.contains(&(r.name.clone(), node.clone(), *m));
+        [Method::Fini, Method::Init].into_iter().find(is)
+    }
+}

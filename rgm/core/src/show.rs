@@ -1,0 +1,82 @@
+//! States of groups as they are shown (reference 5.2), and who is told when they change.
+
+use crate::cell::{Cell, Phase};
+use crate::plan::{Block, Plan};
+use crate::{Level, Rgm};
+use alloc::format;
+use alloc::vec::Vec;
+use rgm_types::{Group, GroupName, GroupState, Method, NodeName, Progress, Resource, Status};
+
+impl Rgm {
+    /// The state of a group on a node.
+    pub fn group_state(&self, group: &Group, node: &NodeName) -> GroupState {
+        if !group.managed {
+            return GroupState::Unmanaged;
+        }
+        let members: Vec<&Resource> = self.conf.members(&group.name).collect();
+        let cells: Vec<(&&Resource, Cell)> = members.iter().map(|r| (r, self.cell(&r.name, node))).collect();
+        if cells.iter().any(|(_, c)| c.phase == Phase::StopFailed) {
+            return GroupState::ErrorStopFailed;
+        }
+        let draining = self.motions.get(&group.name).is_some_and(|m| m.draining.contains(node));
+        let meant = self.conf.run(&group.name).wanted.contains(node) && self.is_up(node) && !self.closing;
+        if !meant || draining {
+            let clear = cells.iter().all(|(_, c)| c.is_clear());
+            return if clear && !draining { GroupState::Offline } else { GroupState::PendingOffline };
+        }
+        let came_up = self.motions.get(&group.name).is_some_and(|m| m.came_up.contains(node));
+        let coming = |r: &Resource| match self.plan(r, node) {
+            Plan::Rest | Plan::Blocked(_) => false,
+            Plan::Run(m) => m != Method::Update,
+            Plan::Pass(_) | Plan::Wait(_) => self.cell(&r.name, node).running() != Some(Method::Update),
+        };
+        if !came_up && members.iter().any(|r| coming(r)) {
+            return GroupState::PendingOnline;
+        }
+        let stuck = |r: &Resource| matches!(self.plan(r, node), Plan::Blocked(Block::StopFailed(_)));
+        if !came_up && members.iter().any(|r| stuck(r)) {
+            return GroupState::Offline;
+        }
+        let hurt = |(r, c): &(&&Resource, Cell)| {
+            r.enabled.on_at(node) && (c.phase == Phase::StartFailed || c.status == Status::Faulted)
+        };
+        if cells.iter().any(hurt) { GroupState::OnlineFaulted } else { GroupState::Online }
+    }
+
+    /// Notes which states of the group changed, logs them and tells those who wait.
+    pub(crate) fn show(&mut self, name: &GroupName) {
+        let Some(group) = self.conf.groups.get(name).cloned() else {
+            self.shown.retain(|(g, _), _| g != name);
+            return;
+        };
+        let nodes: Vec<NodeName> = self.conf.nodes.keys().cloned().collect();
+        for node in nodes {
+            let state = self.group_state(&group, &node);
+            self.note_arrival(name, &node, state);
+            let old = self.shown.insert((name.clone(), node.clone()), state);
+            if old == Some(state)
+                || (old.is_none() && matches!(state, GroupState::Unmanaged | GroupState::Offline))
+            {
+                continue;
+            }
+            let text = format!("resource group {name} state on node {node} change to RG_{state}");
+            self.log(Level::Info, text, "the state follows its resources");
+            self.tell_ops(name, &Progress::GroupState { group: name.clone(), node, state });
+        }
+    }
+
+    /// Remembers that a group was seen online on a node, until it is offline there again.
+    fn note_arrival(&mut self, name: &GroupName, node: &NodeName, state: GroupState) {
+        let arrived = matches!(state, GroupState::Online | GroupState::OnlineFaulted);
+        let gone = matches!(state, GroupState::Offline | GroupState::Unmanaged | GroupState::PendingOffline);
+        let motion = self.motions.entry(name.clone()).or_default();
+        if arrived {
+            motion.came_up.insert(node.clone());
+            if motion.avoid.as_ref() != Some(node) {
+                motion.avoid = None;
+            }
+        } else if gone {
+            motion.came_up.remove(node);
+        }
+    }
+}
