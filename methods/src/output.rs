@@ -114,6 +114,23 @@ mod tests {
         assert!(lines(&[]).0.is_empty());
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn lines_are_the_same_however_the_output_is_cut(
+            bytes in proptest::collection::vec(0_u8..=255, 0..10_000), cut in 1_usize..9000, newlines in 0_usize..50,
+        ) {
+            let mut bytes = bytes;
+            let len = bytes.len();
+            for index in 0..newlines.min(len) {
+                bytes[index * 397 % len] = b'\n';
+            }
+            let pieces: Vec<&[u8]> = bytes.chunks(cut).collect();
+            let (whole, cut) = (lines(&[&bytes]).0, lines(&pieces).0);
+            proptest::prop_assert_eq!(whole, cut);
+        }
+    }
+
     #[test]
     fn bytes_that_are_no_text_are_made_visible() {
         assert_eq!(lines(&[b"a\0b\x1b[2J\xff\tc\n"]).0, ["a\\x00b\\x1b[2J\u{fffd}\tc"]);

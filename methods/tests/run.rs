@@ -80,6 +80,20 @@ async fn run(order: &Order) -> (Outcome, Vec<String>) {
     (outcome, lines)
 }
 
+/// Runs it until it prints this line, then has it killed.
+async fn run_until_it_says(order: &Order, last: &str) -> (Outcome, Vec<String>) {
+    let mut lines = Vec::new();
+    let running = start(order).unwrap();
+    let killer = running.killer();
+    let ended = running.wait(|line| {
+        lines.push(line.to_string());
+        if line == last {
+            killer.kill();
+        }
+    });
+    (ended.await, lines)
+}
+
 fn pid_in(path: &Path) -> i32 {
     fs::read_to_string(path).unwrap().trim().parse().unwrap()
 }
@@ -177,29 +191,44 @@ async fn a_daemon_that_holds_the_output_is_neither_waited_for_nor_hurt() {
 }
 
 #[tokio::test]
+async fn a_method_whose_time_is_up_is_killed_and_it_is_told_what_it_did() {
+    let lab = Lab::new();
+    let mut order = lab.order("exec sleep 1000");
+    order.timeout = Duration::from_millis(300);
+    let running = start(&order).unwrap();
+    let pid = running.pid;
+    let outcome = running.wait(|_| {}).await;
+    assert_eq!(outcome.result, MethodResult::TimedOut);
+    assert!(outcome.duration >= order.timeout && outcome.duration < LONG, "{:?}", outcome.duration);
+    assert!(!is_alive(pid));
+    let told = outcome.diagnostics.unwrap();
+    assert!(told.contains(&format!("/method (pid {pid}) after ")), "{told}");
+    assert!(told.contains("fd 1 -> pipe:["), "{told}");
+    assert_eq!(lab.cgroups(), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
 async fn a_method_that_ignores_every_signal_is_killed_with_its_whole_tree() {
     let lab = Lab::new();
     if lab.parent.is_none() {
         return;
     }
-    let mut order = lab.order(
+    let order = lab.order(
         "trap '' TERM ABRT HUP INT
          setsid sh -c 'trap \"\" TERM ABRT; echo $$ > $LAB/daemon; exec sleep 1001' &
          sleep 1002 & echo $! > $LAB/child
          until [ -s $LAB/daemon ]; do :; done
          echo hanging
-         sleep 1003",
+         wait",
     );
-    order.timeout = Duration::from_secs(2);
-    let (outcome, lines) = run(&order).await;
-    assert_eq!(outcome.result, MethodResult::TimedOut);
+    let (outcome, lines) = run_until_it_says(&order, "hanging").await;
+    assert_eq!(outcome.result, MethodResult::Killed);
     assert_eq!(lines, ["hanging"]);
-    assert!(outcome.duration >= order.timeout && outcome.duration < LONG, "{:?}", outcome.duration);
     assert!(!is_alive(pid_in(&lab.path("daemon"))), "setsid does not help");
     assert!(!is_alive(pid_in(&lab.path("child"))));
     assert_eq!(lab.cgroups(), Vec::<PathBuf>::new());
     let told = outcome.diagnostics.unwrap();
-    for part in ["sleep 1001", "sleep 1002", "sleep 1003", "/method (pid ", "last output: hanging"] {
+    for part in ["sleep 1001", "sleep 1002", "/method (pid ", "last output: hanging"] {
         assert!(told.contains(part), "{part} is missing in\n{told}");
     }
     assert!(!told.contains("could not be killed"), "{told}");
@@ -208,37 +237,33 @@ async fn a_method_that_ignores_every_signal_is_killed_with_its_whole_tree() {
 #[tokio::test]
 async fn without_a_cgroup_group_and_descendants_are_killed() {
     let lab = Lab::new();
-    let mut order = lab.order("setsid sleep 1004 & echo $! > $LAB/child; trap '' ABRT; echo x; wait");
+    let mut order = lab.order("setsid sleep 1004 & echo $! > $LAB/child; trap '' ABRT; echo waiting; wait");
     order.cgroup = None;
-    order.timeout = Duration::from_secs(1);
-    let (outcome, _) = run(&order).await;
-    assert_eq!(outcome.result, MethodResult::TimedOut);
+    let (outcome, _) = run_until_it_says(&order, "waiting").await;
+    assert_eq!(outcome.result, MethodResult::Killed);
     until("the descendant is gone", || !is_alive(pid_in(&lab.path("child"))));
 }
 
 #[tokio::test]
 async fn a_method_gets_abort_first_and_may_use_it() {
     let lab = Lab::new();
-    let mut order = lab.order("trap 'echo aborted; exit 3' ABRT; echo ready; while :; do sleep 0.01; done");
-    order.timeout = Duration::from_secs(1);
-    let (outcome, lines) = run(&order).await;
-    assert_eq!(outcome.result, MethodResult::TimedOut, "its own exit comes too late");
+    let order = lab.order("trap 'echo aborted; exit 3' ABRT; echo ready; while :; do sleep 0.01; done");
+    let (outcome, lines) = run_until_it_says(&order, "ready").await;
+    assert_eq!(outcome.result, MethodResult::Killed, "its own exit comes too late");
     // Between them the shell may tell of its own child.
     assert_eq!((lines.first().unwrap().as_str(), lines.last().unwrap().as_str()), ("ready", "aborted"));
 }
 
 #[tokio::test]
-async fn a_killer_ends_a_method_before_its_time() {
+async fn whoever_survives_under_the_same_name_does_not_hinder_the_next_run() {
     let lab = Lab::new();
-    let running = start(&lab.order("echo running; exec sleep 1005")).unwrap();
-    let (pid, killer) = (running.pid, running.killer());
-    let outcome = running.wait(|line| {
-        assert_eq!(line, "running");
-        killer.kill();
-    });
-    let outcome = outcome.await;
+    let first = lab.order("sleep 1005 > /dev/null 2>&1 & echo $! > $LAB/pid");
+    assert!(run(&first).await.0.is_success());
+    let (outcome, _) = run_until_it_says(&lab.order("echo second; exec sleep 1006"), "second").await;
     assert_eq!(outcome.result, MethodResult::Killed);
-    assert!(outcome.duration < LONG && !is_alive(pid));
+    let survivor = pid_in(&lab.path("pid"));
+    assert!(is_alive(survivor), "the kill of the second run is not for the first one's daemon");
+    methods::launch::send_signal(survivor, libc::SIGKILL).unwrap();
 }
 
 #[tokio::test]
