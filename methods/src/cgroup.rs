@@ -63,6 +63,11 @@ impl Root {
         Err(refused.unwrap_or(Unavailable::NotMounted))
     }
 
+    /// A place found by a former process of ours.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.path
@@ -79,6 +84,11 @@ impl Root {
             }
         }
         Err(io::Error::new(io::ErrorKind::NotFound, format!("{} vanishes while it is made", path.display())))
+    }
+
+    /// The cgroup of that name, whether it exists or not.
+    pub fn named(&self, name: &str) -> Cgroup {
+        Cgroup { path: self.path.join(name) }
     }
 
     /// An existing cgroup of that name.

@@ -1,1 +1,25 @@
-//! Process monitor facility: pmfd and pmfadm.
+//! Process monitor facility: `pmfd` keeps commands running, `pmfadm` tells it which.
+//!
+//! pmfd knows processes and nothing of clusters. What it decides stands in `pmf_core`; here is what
+//! it does:
+//!
+//! * [`daemon`]: the loop, one thread over one epoll.
+//! * `serve`: requests; `perform`: what the core has decided; `adopt`: what a killed pmfd left.
+//! * [`place`]: where a tag's processes live (a cgroup, or a mark), and how all are found.
+//! * [`forks`]: how deep below the command a process is, for `-C`.
+//! * [`journal`]: what must be known again after a kill at any moment.
+//! * [`adm`]: the command.
+#![forbid(unsafe_code)]
+
+pub mod adm;
+mod adopt;
+pub mod conns;
+pub mod daemon;
+pub mod forks;
+pub mod journal;
+pub mod log;
+mod perform;
+pub mod place;
+mod serve;
+pub mod signal;
+pub mod start;

@@ -43,8 +43,14 @@ pub fn send_signal(pid: i32, signal: i32) -> io::Result<()> {
 /// Who is at the other end of a unix socket, as the kernel noted when it connected, and its pid.
 pub fn peer_owner(socket: BorrowedFd<'_>) -> io::Result<(Owner, i32)> {
     let peer = rustix::net::sockopt::socket_peercred(socket)?;
-    let mut groups = vec![0_u32; GROUPS_MAX];
-    let mut bytes = libc::socklen_t::try_from(groups.len() * size_of::<u32>()).unwrap_or(0);
+    // Nearly everybody is in few groups; the kernel says if there are more.
+    let groups = peer_groups(socket, GROUPS_MOST).or_else(|_| peer_groups(socket, GROUPS_MAX))?;
+    Ok((Owner { uid: peer.uid.as_raw(), gid: peer.gid.as_raw(), groups }, peer.pid.as_raw_nonzero().get()))
+}
+
+fn peer_groups(socket: BorrowedFd<'_>, room: usize) -> io::Result<Vec<u32>> {
+    let mut groups = vec![0_u32; room];
+    let mut bytes = libc::socklen_t::try_from(room * size_of::<u32>()).unwrap_or(0);
     // SAFETY: the buffer is valid for `bytes` bytes, and the kernel writes at most that many.
     let result = unsafe {
         libc::getsockopt(
@@ -59,7 +65,7 @@ pub fn peer_owner(socket: BorrowedFd<'_>) -> io::Result<(Owner, i32)> {
         return Err(io::Error::last_os_error());
     }
     groups.truncate(bytes as usize / size_of::<u32>());
-    Ok((Owner { uid: peer.uid.as_raw(), gid: peer.gid.as_raw(), groups }, peer.pid.as_raw_nonzero().get()))
+    Ok(groups)
 }
 
 /// Whether a process has ended, reaped or not.
@@ -104,5 +110,6 @@ const PIDFD_INFO_EXIT: u64 = 1 << 3;
 const PIDFD_GET_INFO: libc::Ioctl = 0xC040_FF0B_u32 as libc::Ioctl;
 const REAPED_WITHIN_NS: i64 = 20_000_000;
 const SO_PEERGROUPS: libc::c_int = 59;
+const GROUPS_MOST: usize = 64;
 /// As many supplementary groups as the kernel lets one process have.
 const GROUPS_MAX: usize = 65_536;

@@ -1,0 +1,463 @@
+//! Performing what the core decides, and telling it what becomes of processes.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+
+use methods::launch::{self, Exit, Group, Launch, LaunchError, Launched, Owner};
+use pmf_core::{Action, Event, Line, Phase, Refused, RequestId, Tag, TagId};
+use rgm_api::frame::encode_reply;
+use rgm_api::pmf::{self as api, Kind, Reply};
+use rgm_types::Millis;
+use rustix::event::epoll::{self, EventData, EventFlags};
+
+use crate::daemon::{Daemon, Entry, Token, Watched, now};
+use crate::journal::{Journal, Saved, SavedTag, Spec};
+use crate::place::{Place, Stat, open_member};
+
+/// A process killed so soon after its birth in a used cgroup may be a victim of that cgroup: the
+/// kernel kills whoever is born where `cgroup.kill` was written. The next one gets a new place.
+const STILLBORN_WITHIN: Millis = Millis(50);
+const KILL: i32 = 9;
+/// What pmfd itself was told by systemd is not for those it starts.
+const NOT_INHERITED: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "INVOCATION_ID",
+];
+
+impl Daemon {
+    /// Feeds an event to the core and performs what follows, and what follows from that.
+    pub(crate) fn feed(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for action in self.core.handle(now(), event) {
+                self.perform(action, &mut events);
+            }
+        }
+        if self.journal.is_long() {
+            self.rewrite_journal();
+        }
+    }
+
+    fn perform(&mut self, action: Action, events: &mut VecDeque<Event>) {
+        match action {
+            Action::Save(id) => {
+                if let Err(error) = self.save(id) {
+                    // Goes on all the same: the service comes first. Only what nobody has been
+                    // promised yet is refused; its start finds the reason here.
+                    tracing::error!("the journal can't be written: {error}");
+                    self.start_error = Some(format!("the journal can't be written: {error}"));
+                }
+            }
+            Action::Start(id) => events.push_back(self.start(id)),
+            Action::RunAction(id) => {
+                if let Err(error) = self.run_action(id) {
+                    tracing::error!("{error}");
+                    events.push_back(Event::ActionEnded { id, success: false });
+                }
+            }
+            Action::Signal { id, signal } => self.signal(id, signal),
+            Action::Log(id, line) => self.log(id, line),
+            Action::Remove { id, tag, exceeded } => self.remove(id, &tag, exceeded),
+            Action::Reply(request, answer) => self.answer(request, answer),
+        }
+    }
+
+    /// Writes a tag down, with the place where it is going to be started.
+    fn save(&mut self, id: TagId) -> io::Result<()> {
+        let Some(tag) = self.core.tag(id).cloned() else { return Ok(()) };
+        let mut spec = None;
+        if let Some(new) = self.incoming.take() {
+            let entry = self.new_entry(&tag.name, &new)?;
+            self.entries.insert(id, entry);
+            spec = Some(new);
+        }
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
+        match tag.phase {
+            Phase::Starting { first: false } if !entry.reusable => {
+                self.places.leave(entry.place);
+                entry.place = self.places.fresh(&tag.name)?;
+                entry.reusable = true;
+            }
+            Phase::Acting if entry.action_place.is_none() => {
+                entry.action_place = Some(self.places.fresh(&tag.name)?);
+            }
+            Phase::Starting { .. } | Phase::Running | Phase::Acting | Phase::Waiting { .. } => {}
+        }
+        let (place, action_place, main) = (entry.place, entry.action_place, entry.main);
+        self.journal.save(SavedTag { tag, place, action_place, main, spec })
+    }
+
+    fn new_entry(&mut self, name: &str, spec: &Spec) -> io::Result<Entry> {
+        Ok(Entry {
+            spec: serde_json::to_vec(spec).map_err(io::Error::other)?.into_boxed_slice(),
+            level: spec.job.level,
+            place: self.places.fresh(name)?,
+            reusable: true,
+            started_at: Millis(0),
+            main: None,
+            watched: None,
+            action: None,
+            action_place: None,
+            owner: spec.job.owner.clone().map(Box::new),
+        })
+    }
+
+    fn start(&mut self, id: TagId) -> Event {
+        let first = self.core.tag(id).is_some_and(|tag| matches!(tag.phase, Phase::Starting { first: true }));
+        if first && self.start_error.is_some() {
+            return Event::StartFailed(id);
+        }
+        match self.try_start(id) {
+            Ok(()) => {
+                self.tell(id, if first { Kind::Created } else { Kind::Restarted });
+                Event::Started(id)
+            }
+            Err(error) => {
+                tracing::error!("{}: {error:#}", self.core.tag(id).map_or("", |tag| tag.name.as_str()));
+                self.start_error = Some(format!("{error:#}"));
+                Event::StartFailed(id)
+            }
+        }
+    }
+
+    fn try_start(&mut self, id: TagId) -> anyhow::Result<()> {
+        let Some(entry) = self.entries.get(&id) else { anyhow::bail!("its place could not be made") };
+        let (spec, place, level) = (entry.spec(), entry.place, entry.level);
+        let spec = spec?;
+        if let Some(level) = level
+            && self.forks.track(id, level)
+            && let Some(connector) = self.forks.connector()
+        {
+            epoll::add(&self.epoll, connector, EventData::new_u64(Token::Forks.encode()), EventFlags::IN)?;
+        }
+        let mut argv = spec.job.argv.iter().map(|text| text.as_os_str());
+        let program = argv.next().unwrap_or(OsStr::new(""));
+        let started = self.launch(Launch::new(program).args(argv), &spec, place).map_err(explain)?;
+        if level.is_some() {
+            self.forks.started(id, started.pid);
+        }
+        let careful = level.is_some() || self.places.lacks_cgroups();
+        let main = careful.then(|| Stat::read(started.pid).map(|stat| (stat.pid, stat.start))).flatten();
+        if let Some(entry) = self.entries.get_mut(&id) {
+            self.places.started(&mut entry.place, started.pid);
+            entry.started_at = now();
+            entry.main = main;
+        }
+        self.watch(id, Watched { pid: started.pid, pidfd: started.pidfd })?;
+        Ok(())
+    }
+
+    /// Starts a program as a tag's owner wants it, in a place.
+    fn launch(&self, launch: Launch<'_>, spec: &Spec, place: Place) -> Result<Launched, LaunchError> {
+        let mut launch = launch
+            .cwd(spec.job.cwd.as_os_str())
+            .env_entries(environment(spec))
+            .env_entries(self.places.mark(place))
+            .group(Group::Session)
+            .files_max(self.files_max.0, self.files_max.1);
+        if let Some(path) = &spec.job.search_path {
+            launch = launch.search_path(path.as_os_str());
+        }
+        if rustix::process::geteuid().is_root() {
+            launch = launch.owner(Owner { uid: spec.uid, gid: spec.gid, groups: spec.groups.clone() });
+        }
+        let dir = self.places.dir(place).map_err(|source| LaunchError {
+            program: OsString::from(place.to_string()),
+            step: launch::Step::Cgroup,
+            source,
+        })?;
+        if let Some(dir) = &dir {
+            return launch.cgroup(dir.as_fd()).start();
+        }
+        launch.start()
+    }
+
+    fn run_action(&mut self, id: TagId) -> anyhow::Result<()> {
+        let Some(name) = self.core.tag(id).map(|tag| tag.name.clone()) else { return Ok(()) };
+        let Some(entry) = self.entries.get(&id) else { return Ok(()) };
+        let spec = entry.spec()?;
+        let (Some(action), Some(place)) = (&spec.job.action, entry.action_place) else {
+            anyhow::bail!("{name}: no place for its action program could be made");
+        };
+        // The string may hold several words and quotes; the two further arguments must not be split.
+        let script = [action.as_os_str(), OsStr::new(" \"$@\"")].join(OsStr::new(""));
+        let words = [OsStr::new("-c"), &script, OsStr::new("pmfd"), OsStr::new("failed"), OsStr::new(&name)];
+        let started = self.launch(Launch::new("/bin/sh").args(words), &spec, place).map_err(explain)?;
+        let data = EventData::new_u64(Token::Action(id).encode());
+        epoll::add(&self.epoll, &started.pidfd, data, EventFlags::IN)?;
+        if let Some(entry) = self.entries.get_mut(&id) {
+            let mut place = place;
+            self.places.started(&mut place, started.pid);
+            entry.action_place = Some(place);
+            entry.action = Some(Watched { pid: started.pid, pidfd: started.pidfd });
+        }
+        Ok(self.save(id)?)
+    }
+
+    /// The action program of a tag may have ended.
+    pub(crate) fn action_ended(&mut self, id: TagId) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(action) = &entry.action else { return };
+        let success = match launch::poll_exit(action.pidfd.as_fd()) {
+            Ok(None) => return,
+            Ok(Some(exit)) => exit == Exit::Code(0),
+            Err(error) => {
+                tracing::error!("the end of process {} is unknown: {error}", action.pid);
+                false
+            }
+        };
+        entry.action = None;
+        if let Some(place) = entry.action_place.take() {
+            self.places.leave(place);
+        }
+        self.feed(Event::ActionEnded { id, success });
+    }
+
+    /// The watched process of a tag may have ended: watch another one, or the tag has failed.
+    pub(crate) fn member_ended(&mut self, id: TagId) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(watched) = &entry.watched else { return };
+        match launch::poll_exit(watched.pidfd.as_fd()) {
+            Ok(None) => return,
+            Ok(Some(Exit::Signal(KILL))) if now().since(entry.started_at) < STILLBORN_WITHIN => {
+                entry.reusable = false;
+            }
+            Ok(Some(_)) => {}
+            Err(error) => tracing::error!("the end of process {} is unknown: {error}", watched.pid),
+        }
+        entry.watched = None;
+        match self.watch_any(id) {
+            Ok(true) => {}
+            Ok(false) => self.feed(Event::Exited(id)),
+            Err(error) => {
+                tracing::error!("the processes of a tag can't be read: {error}");
+                self.feed(Event::Exited(id));
+            }
+        }
+    }
+
+    /// Watches some living monitored process of a tag; false if there is none.
+    pub(crate) fn watch_any(&mut self, id: TagId) -> io::Result<bool> {
+        let Some(place) = self.entries.get(&id).map(|entry| entry.place) else { return Ok(false) };
+        loop {
+            let procs = self.places.procs(place)?;
+            let monitored = self.forks.monitored(id, procs);
+            if monitored.is_empty() {
+                break;
+            }
+            for pid in monitored {
+                if let Some(pidfd) = open_member(&self.places, place, pid)? {
+                    self.watch(id, Watched { pid, pidfd })?;
+                    return Ok(true);
+                }
+            }
+        }
+        // Monitored processes are gone; those too deep for -C keep the old place.
+        if let Some(entry) = self.entries.get_mut(&id)
+            && entry.level.is_some()
+        {
+            entry.reusable = false;
+        }
+        Ok(false)
+    }
+
+    fn watch(&mut self, id: TagId, watched: Watched) -> io::Result<()> {
+        let data = EventData::new_u64(Token::Member(id).encode());
+        epoll::add(&self.epoll, &watched.pidfd, data, EventFlags::IN)?;
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.watched = Some(watched);
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, id: TagId, signal: i32) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let (place, action_place) = (entry.place, entry.action_place);
+        if signal == KILL {
+            entry.reusable = false;
+        }
+        let sent = if entry.level.is_some() {
+            let procs = self.places.procs(place).map(|procs| self.forks.monitored(id, procs));
+            procs.and_then(|procs| procs.into_iter().try_for_each(|pid| launch::send_signal(pid, signal)))
+        } else {
+            self.places.signal(place, signal)
+        };
+        let action_sent = action_place.map_or(Ok(()), |place| self.places.signal(place, signal));
+        if let Err(error) = sent.and(action_sent) {
+            tracing::error!("signal {signal} can't be sent: {error}");
+        }
+    }
+
+    fn log(&self, id: TagId, line: Line) {
+        let Some((tag, spec)) = self.core.tag(id).zip(self.entries.get(&id).and_then(|e| e.spec().ok()))
+        else {
+            return;
+        };
+        let name = &tag.name;
+        match line {
+            Line::Restarting { restarts } => {
+                let path = spec.job.argv.first().map(|path| path.display()).unwrap_or_default();
+                let retries = tag.policy.retries();
+                tracing::info!(
+                    "PMF is restarting process that died: tag={name}, cmd_path={path}, \
+                     max_retries={retries}, num_retries={restarts}"
+                );
+            }
+            Line::FailedToStayUp => {
+                let cmd = command_line(&spec);
+                tracing::error!("Process: tag=\"{name}\", cmd=\"{cmd}\", Failed to stay up.");
+            }
+            Line::Sleeping { seconds } => {
+                tracing::warn!("\"{name}\" restarting too often ... sleeping {seconds} seconds.");
+            }
+        }
+    }
+
+    fn remove(&mut self, id: TagId, tag: &Tag, exceeded: bool) {
+        let entry = self.entries.remove(&id);
+        self.forks.forget(id);
+        let owner = entry.as_ref().and_then(|entry| entry.owner.as_deref().cloned());
+        let kind = if exceeded { Kind::Exceeded } else { Kind::Removed };
+        let event = self.event(&tag.name, owner, kind);
+        let kept = (exceeded && event.owner.is_some()).then(|| event.clone());
+        if let Some(event) = &kept {
+            self.pending.insert(event.seq, event.clone());
+        }
+        if let Err(error) = self.journal.strike(&tag.name, kept) {
+            tracing::error!("the journal can't be written: {error}");
+        }
+        if let Some(entry) = entry {
+            self.places.leave(entry.place);
+            entry.action_place.into_iter().for_each(|place| self.places.leave(place));
+        }
+        if !matches!(tag.phase, Phase::Starting { first: true }) {
+            self.broadcast(event);
+        }
+    }
+
+    fn tell(&mut self, id: TagId, kind: Kind) {
+        // Not worth a copy of the names where nobody listens.
+        if self.conns.watchers().is_empty() {
+            return;
+        }
+        let Some(tag) = self.core.tag(id) else { return };
+        let (name, owner) =
+            (tag.name.clone(), self.entries.get(&id).and_then(|entry| entry.owner.as_deref().cloned()));
+        let event = self.event(&name, owner, kind);
+        self.broadcast(event);
+    }
+
+    fn event(&mut self, name: &str, owner: Option<api::Owner>, kind: Kind) -> api::Event {
+        // Not below the clock, so that numbers grow even where the last ones were not written down.
+        self.last_seq = (self.last_seq + 1).max(now().0);
+        api::Event { seq: self.last_seq, tag: name.to_owned(), owner, kind }
+    }
+
+    fn broadcast(&mut self, event: api::Event) {
+        let message = encode_reply::<api::Request>(&Reply::Event(event), true);
+        for watcher in self.conns.watchers() {
+            self.conns.send(watcher, &message, false, &self.epoll);
+        }
+    }
+
+    fn answer(&mut self, request: RequestId, answer: Result<(), Refused>) {
+        match answer {
+            Ok(()) => self.reply(request.0, &Reply::Done {}),
+            Err(refused) => {
+                let why = if refused == Refused::CannotStart { self.start_error.take() } else { None };
+                self.refuse_by(request.0, refused, why);
+            }
+        }
+    }
+
+    /// Writes the journal anew, without what has been overtaken.
+    pub(crate) fn rewrite_journal(&mut self) {
+        let saved = self.to_save();
+        match Journal::create(self.journal.path(), &saved) {
+            Ok(journal) => self.journal = journal,
+            Err(error) => tracing::error!("the journal can't be written anew: {error}"),
+        }
+    }
+
+    fn to_save(&self) -> Saved {
+        let tags = self.core.tags().filter_map(|(id, tag)| {
+            let entry = self.entries.get(&id)?;
+            let saved = SavedTag {
+                tag: tag.clone(),
+                place: entry.place,
+                action_place: entry.action_place,
+                main: entry.main,
+                spec: entry.spec().ok(),
+            };
+            Some((tag.name.clone(), saved))
+        });
+        Saved {
+            cgroup_root: self.places.root().map(Into::into),
+            tags: tags.collect(),
+            pending: self.pending.clone(),
+            last_seq: self.last_seq,
+        }
+    }
+
+    /// Without cgroups, orphans of all tags become our children.
+    pub(crate) fn reap_orphans(&mut self) {
+        use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        while let Ok(status) = waitid(Id::All, look) {
+            let Some(pid) = status.pid() else { return };
+            debug_assert!(matches!(status, WaitStatus::Exited(..) | WaitStatus::Signaled(..)));
+            let ours = |watched: &Option<Watched>| watched.as_ref().is_some_and(|w| w.pid == pid.as_raw());
+            let member = self.entries.iter().find(|(_, entry)| ours(&entry.watched)).map(|(id, _)| *id);
+            let action = self.entries.iter().find(|(_, entry)| ours(&entry.action)).map(|(id, _)| *id);
+            match (member, action) {
+                (Some(id), _) => self.member_ended(id),
+                (_, Some(id)) => self.action_ended(id),
+                (None, None) => {
+                    if waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// What it runs.
+    pub(crate) fn spec(&self) -> serde_json::Result<Spec> {
+        serde_json::from_slice(&self.spec)
+    }
+}
+
+/// The command as one would type it.
+pub(crate) fn command_line(spec: &Spec) -> String {
+    spec.job.argv.iter().map(|word| word.display()).collect::<Vec<_>>().join(" ")
+}
+
+fn environment(spec: &Spec) -> Vec<OsString> {
+    let mut env: Vec<OsString> = Vec::new();
+    let name_len = |entry: &OsStr| entry.as_bytes().iter().position(|byte| *byte == b'=');
+    if spec.job.inherit_env {
+        let ours = std::env::vars_os().filter(|(name, _)| !NOT_INHERITED.iter().any(|not| name == not));
+        env.extend(ours.map(|(name, value)| [name, value].join(OsStr::new("="))));
+    }
+    for entry in spec.job.env.iter().map(|text| text.as_os_str()) {
+        let start = name_len(entry).and_then(|len| entry.as_bytes().get(..=len));
+        env.retain(|known| start.is_none_or(|start| !known.as_bytes().starts_with(start)));
+        env.push(entry.to_owned());
+    }
+    env
+}
+
+/// A start that failed, with its cause.
+fn explain(error: LaunchError) -> anyhow::Error {
+    anyhow::Error::from(error)
+}

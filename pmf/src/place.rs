@@ -1,0 +1,265 @@
+//! Places: where the processes of one start live, and how to find them all again.
+//!
+//! A place is a cgroup `rgm/INSTANCE/pmf/HASH-N` (hash of the tag, and a number). Where no cgroup can
+//! be made, it is a mark in the environment, which forks and daemons inherit; a process that belongs
+//! to the session of the command, or descends from one that is found, counts too. That misses a
+//! daemon which clears its environment, leaves the session and loses its parent all at once.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use methods::cgroup::{self, Cgroup, Root};
+use methods::launch;
+use serde::{Deserialize, Serialize};
+
+/// One place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    tag_hash: u64,
+    number: u64,
+    /// Leader of the session that was started there, where that is needed to find the others.
+    session: i32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{}", self.tag_hash, self.number)
+    }
+}
+
+/// All places of a pmfd.
+#[derive(Debug)]
+pub struct Places {
+    root: Option<Root>,
+    base: String,
+    next_number: u64,
+    /// Left, and not yet empty.
+    stale: BTreeSet<Place>,
+}
+
+/// Variable by which processes are found where there are no cgroups.
+const MARK: &str = "RGM_PMF_PLACE";
+/// How long the end of everything may take before it is given up.
+const END_WITHIN_S: i64 = 10;
+
+impl Places {
+    /// Places below `root`, or without cgroups. `instance` names this pmfd among all others.
+    pub fn new(root: Option<Root>, instance: &str) -> Self {
+        Self { root, base: format!("rgm/{instance}/pmf"), next_number: 1, stale: BTreeSet::new() }
+    }
+
+    /// The root of the cgroups, if there are any.
+    pub fn root(&self) -> Option<&Path> {
+        self.root.as_ref().map(Root::path)
+    }
+
+    /// Whether a process can only be found through `/proc`.
+    pub fn lacks_cgroups(&self) -> bool {
+        self.root.is_none()
+    }
+
+    /// A new, empty place.
+    pub fn fresh(&mut self, tag: &str) -> io::Result<Place> {
+        self.sweep();
+        loop {
+            let place =
+                Place { tag_hash: cgroup::hash(tag.as_bytes()), number: self.next_number, session: 0 };
+            self.next_number += 1;
+            let Some(root) = &self.root else { return Ok(place) };
+            let name = self.name(place);
+            if root.open(&name).is_none() {
+                root.create(&name)?;
+                return Ok(place);
+            }
+        }
+    }
+
+    /// Takes over a place from a former pmfd.
+    pub fn adopt(&mut self, place: Place) {
+        self.next_number = self.next_number.max(place.number + 1);
+    }
+
+    /// Remembers which session was started in a place.
+    pub fn started(&self, place: &mut Place, pid: i32) {
+        if self.root.is_none() {
+            place.session = pid;
+        }
+    }
+
+    /// For the start of a process there: the directory of its cgroup.
+    pub fn dir(&self, place: Place) -> io::Result<Option<OwnedFd>> {
+        self.cgroup(place).map(|cgroup| cgroup.dir()).transpose()
+    }
+
+    /// For the start of a process there: a variable, where there is no cgroup.
+    pub fn mark(&self, place: Place) -> Option<String> {
+        self.root.is_none().then(|| format!("{MARK}={}", self.name(place)))
+    }
+
+    /// The processes there, zombies not counted.
+    pub fn procs(&self, place: Place) -> io::Result<Vec<i32>> {
+        match self.cgroup(place) {
+            Some(cgroup) => cgroup.procs(),
+            None => Ok(self.search(place)),
+        }
+    }
+
+    /// Signals all processes there. A place that was killed must not be used again.
+    pub fn signal(&self, place: Place, signal: i32) -> io::Result<()> {
+        match self.cgroup(place) {
+            Some(cgroup) => cgroup.signal(signal),
+            None => self.search(place).into_iter().try_for_each(|pid| launch::send_signal(pid, signal)),
+        }
+    }
+
+    /// Leaves a place; it is removed now or, if processes are left there, once they are gone.
+    pub fn leave(&mut self, place: Place) {
+        if !self.remove(place) {
+            self.stale.insert(place);
+        }
+    }
+
+    /// Takes up the places of a former pmfd that belong to no tag any more.
+    pub fn find_stale(&mut self, used: &BTreeSet<Place>) {
+        let Some(root) = &self.root else { return };
+        let Ok(entries) = fs::read_dir(root.path().join(&self.base)) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let place = name.to_str().and_then(|name| {
+                let (hash, number) = name.split_once('-')?;
+                let tag_hash = u64::from_str_radix(hash, 16).ok()?;
+                Some(Place { tag_hash, number: number.parse().ok()?, session: 0 })
+            });
+            if let Some(place) = place {
+                self.adopt(place);
+                if !used.iter().any(|used| used.tag_hash == place.tag_hash && used.number == place.number) {
+                    self.leave(place);
+                }
+            }
+        }
+    }
+
+    /// Ends every process in every place, and removes them all.
+    pub fn end(&mut self, used: impl IntoIterator<Item = Place>) -> io::Result<()> {
+        let Some(root) = &self.root else {
+            let used: Vec<Place> = used.into_iter().collect();
+            while used.iter().any(|place| !self.search(*place).is_empty()) {
+                for place in &used {
+                    self.signal(*place, KILL)?;
+                }
+            }
+            return Ok(());
+        };
+        let Some(all) = root.open(&self.base) else { return Ok(()) };
+        let watch = all.watch()?;
+        all.kill()?;
+        let within = rustix::event::Timespec { tv_sec: END_WITHIN_S, tv_nsec: 0 };
+        while watch.is_populated()? {
+            let mut wait = [rustix::event::PollFd::new(&watch, rustix::event::PollFlags::PRI)];
+            if rustix::event::poll(&mut wait, Some(&within))? == 0 {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "killed processes do not end"));
+            }
+        }
+        root.remove(&all)
+    }
+
+    fn sweep(&mut self) {
+        let left: Vec<Place> = self.stale.iter().copied().collect();
+        for place in left {
+            if self.remove(place) {
+                self.stale.remove(&place);
+            }
+        }
+    }
+
+    fn remove(&self, place: Place) -> bool {
+        match (&self.root, self.cgroup(place)) {
+            (Some(root), Some(cgroup)) => root.remove(&cgroup).is_ok(),
+            _ => true,
+        }
+    }
+
+    fn name(&self, place: Place) -> String {
+        format!("{}/{place}", self.base)
+    }
+
+    fn cgroup(&self, place: Place) -> Option<Cgroup> {
+        self.root.as_ref().map(|root| root.named(&self.name(place)))
+    }
+
+    /// Looks through `/proc`.
+    fn search(&self, place: Place) -> Vec<i32> {
+        let mark = format!("{MARK}={}", self.name(place));
+        let all: Vec<Stat> =
+            all_pids().into_iter().filter_map(Stat::read).filter(|stat| !stat.zombie).collect();
+        let marked = |stat: &Stat| {
+            (place.session != 0 && stat.session == place.session) || has_variable(stat.pid, mark.as_bytes())
+        };
+        let mut found: BTreeSet<i32> = all.iter().filter(|stat| marked(stat)).map(|stat| stat.pid).collect();
+        loop {
+            let children = all.iter().filter(|stat| found.contains(&stat.parent)).map(|stat| stat.pid);
+            let larger: BTreeSet<i32> = found.iter().copied().chain(children).collect();
+            if larger.len() == found.len() {
+                return found.into_iter().collect();
+            }
+            found = larger;
+        }
+    }
+}
+
+/// What `/proc/PID/stat` says of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Process.
+    pub pid: i32,
+    /// Its parent.
+    pub parent: i32,
+    /// Its session.
+    pub session: i32,
+    /// When it started, in clock ticks since boot: with the pid, its identity.
+    pub start: u64,
+    /// It is dead, and nobody has reaped it yet.
+    pub zombie: bool,
+}
+
+impl Stat {
+    /// Reads it, if the process exists.
+    pub fn read(pid: i32) -> Option<Self> {
+        let text = fs::read(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
+        // The name may contain anything, a closing parenthesis too: fields start behind the last one.
+        let name_end = text.iter().rposition(|byte| *byte == b')')?;
+        let fields = std::str::from_utf8(text.get(name_end + 1..)?).ok()?;
+        let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+        Some(Self {
+            pid,
+            parent: fields.get(1)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            start: fields.get(19)?.parse().ok()?,
+            zombie: matches!(*fields.first()?, "Z" | "X"),
+        })
+    }
+}
+
+const KILL: i32 = 9;
+
+fn all_pids() -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+fn has_variable(pid: i32, entry: &[u8]) -> bool {
+    let path: PathBuf = ["/proc", &pid.to_string(), "environ"].iter().collect();
+    fs::read(path).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|variable| variable == entry))
+}
+
+/// The process `pid`, provided that it is in `place`: opened first, looked up afterwards, so that a
+/// number used again meanwhile cannot deceive.
+pub fn open_member(places: &Places, place: Place, pid: i32) -> io::Result<Option<OwnedFd>> {
+    let Some(pidfd) = launch::open_process(pid)? else { return Ok(None) };
+    let still = launch::poll_exit(pidfd.as_fd())?.is_none() && places.procs(place)?.contains(&pid);
+    Ok(still.then_some(pidfd))
+}
