@@ -307,7 +307,7 @@ mod tests {
         let first = fs::metadata(&path).unwrap().len();
         journal.save(tag("b", 0, true)).unwrap();
         let text = fs::read(&path).unwrap();
-        for cut in 0..text.len() {
+        for cut in (0..text.len()).step_by(7) {
             fs::write(&path, &text[..cut]).unwrap();
             let tags = Journal::load(&path).unwrap().tags.len();
             let cut = cut as u64;
