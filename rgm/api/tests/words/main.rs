@@ -11,6 +11,7 @@ use rgm_api::{Interface, pmf};
 use rgm_types::{Refusal, SchaErr};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
 const PUBLISHED: &str = include_str!("../../org.rgm.varlink");
 
@@ -218,6 +219,23 @@ fn requests_fed_byte_by_byte_and_all_at_once_are_the_same() {
     assert_eq!(messages, cut([bytes.as_slice()].into_iter()));
     let calls = messages.iter().map(|message| frame::decode_call::<Request>(message).unwrap().request);
     assert_eq!(calls.collect::<Vec<_>>(), requests());
+}
+
+/// What the fuzz target of the daemon's decoder starts from: a file for each request.
+/// `RGM_WRITE_CORPUS=1` writes what is missing or has changed.
+#[test]
+fn the_fuzz_corpus_has_every_request_as_it_is_sent_now() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/call");
+    for (number, request) in requests().iter().enumerate() {
+        let method = method_of(request).replace("org.rgm.", "");
+        let name = command_name(request).map_or_else(|| format!("{method}-{number}"), str::to_owned);
+        let (path, bytes) = (corpus.join(name), frame::encode_call(request, number % 2 == 0));
+        if std::env::var_os("RGM_WRITE_CORPUS").is_some() {
+            std::fs::write(&path, &bytes).unwrap();
+        }
+        let kept = std::fs::read(&path).unwrap_or_default();
+        assert!(kept == bytes, "{}: write it with RGM_WRITE_CORPUS=1", path.display());
+    }
 }
 
 proptest! {
