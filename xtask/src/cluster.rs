@@ -74,6 +74,9 @@ impl Cluster {
         for dir in ["run", "state"] {
             fs::create_dir_all(self.dir.join(dir))?;
         }
+        // The commands are not where they are installed for real.
+        let commands = install::bin_dir(&self.dir);
+        fs::write(self.dir.join("rgm.toml"), format!("commands = {commands:?}\n"))?;
         let log = fs::File::options().create(true).append(true).open(self.log())?;
         let said = self.dir.join("rgmd.out");
         let mut command = self.command("rgmd");
