@@ -15,8 +15,10 @@ pub struct Applet {
     pub summary: &'static str,
     /// What it does, a paragraph each.
     pub description: &'static [&'static str],
-    /// Every option it knows.
+    /// Every option it knows, but for those of `universal`.
     pub options: &'static [Opt],
+    /// [`UNIVERSAL`], or as many of them as it knows.
+    pub universal: &'static [Opt],
     /// The ways to call it. The first one whose key is given applies.
     pub forms: &'static [Form],
     /// Command line and what it does.
@@ -70,9 +72,11 @@ pub struct Form {
     pub effect: &'static str,
 }
 
-/// Options every command has.
-pub const UNIVERSAL: [Opt; 2] =
-    [flag("--help", "explain the command"), flag("--version", "print the version and end")];
+/// Options of every command.
+pub const UNIVERSAL: &[Opt] = &[HELP, flag("--version", "print the version and end")];
+/// What commands of other packages have of them.
+pub const ONLY_HELP: &[Opt] = &[HELP];
+const HELP: Opt = flag("--help", "explain the command");
 
 /// An option without a value.
 pub const fn flag(name: &'static str, help: &'static str) -> Opt {
@@ -85,9 +89,14 @@ pub const fn value(name: &'static str, value: &'static str, complete: Complete, 
 }
 
 impl Applet {
+    /// All options.
+    pub fn all_options(&self) -> impl Iterator<Item = &'static Opt> + use<> {
+        self.options.iter().chain(self.universal)
+    }
+
     /// The option of that name.
     pub fn option(&self, name: &str) -> Option<&'static Opt> {
-        self.options.iter().chain(&UNIVERSAL).find(|o| o.name == name)
+        self.all_options().find(|o| o.name == name)
     }
 
     /// One line that shows how a form is called.

@@ -3,7 +3,7 @@
 //! Options and fixed words stand in the script; names of configured objects are asked for with
 //! `scadm names KIND`, which answers nothing where no daemon runs.
 
-use crate::applet::{Applet, Complete, Opt, UNIVERSAL};
+use crate::applet::{Applet, Complete, Opt};
 use crate::tables;
 use std::fmt::Write;
 
@@ -56,13 +56,9 @@ pub fn completion(shell: Shell, name: &str) -> Option<String> {
     })
 }
 
-fn options(applet: &'static Applet) -> impl Iterator<Item = &'static Opt> {
-    applet.options.iter().chain(&UNIVERSAL)
-}
-
 fn bash(applet: &'static Applet) -> String {
     let mut cases = String::new();
-    for option in options(applet).filter(|o| !o.value.is_empty()) {
+    for option in applet.all_options().filter(|o| !o.value.is_empty()) {
         let reply = match option.complete {
             Complete::Nothing => "COMPREPLY=()".to_owned(),
             Complete::Files => "COMPREPLY=($(compgen -f -- \"$cur\"))".to_owned(),
@@ -71,7 +67,7 @@ fn bash(applet: &'static Applet) -> String {
         };
         let _ = writeln!(cases, "        {}) {reply}; return ;;", option.name);
     }
-    let names: Vec<&str> = options(applet).map(|o| o.name).collect();
+    let names: Vec<&str> = applet.all_options().map(|o| o.name).collect();
     format!(
         "# bash completion for {name}\n\
          _rgm_{name}() {{\n    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}}\n    \
@@ -98,7 +94,7 @@ fn bash_names(kind: &str, option: &Opt) -> String {
 
 fn zsh(applet: &'static Applet) -> String {
     let mut text = format!("#compdef {}\n_arguments -s \\\n", applet.name);
-    for option in options(applet) {
+    for option in applet.all_options() {
         let help = option.help.replace('\'', "'\\''").replace('[', "\\[").replace(']', "\\]");
         let value = match option.complete {
             _ if option.value.is_empty() => String::new(),
@@ -124,7 +120,7 @@ fn zsh_label(option: &Opt) -> String {
 
 fn fish(applet: &'static Applet) -> String {
     let mut text = String::new();
-    for option in options(applet) {
+    for option in applet.all_options() {
         let name = match option.name.strip_prefix("--") {
             Some(long) => format!("-l {long}"),
             None => format!("-s {}", option.name.trim_start_matches('-')),

@@ -1,6 +1,6 @@
 //! `--help`, from the table of a command.
 
-use crate::applet::{Applet, UNIVERSAL};
+use crate::applet::Applet;
 use std::fmt::Write;
 
 /// Longest line, in columns.
@@ -21,7 +21,7 @@ pub fn help(applet: &Applet) -> String {
         wrap(&mut text, form.effect, 6, 6);
     }
     text.push_str("\nOptions:\n");
-    for option in applet.options.iter().chain(&UNIVERSAL) {
+    for option in applet.all_options() {
         row(&mut text, &option.spelled(), option.help);
     }
     text.push_str("\nExamples:\n");

@@ -1,6 +1,6 @@
 //! Manual pages in man(7), from the table of a command.
 
-use crate::applet::{Applet, UNIVERSAL};
+use crate::applet::Applet;
 use crate::tables;
 use std::fmt::Write;
 
@@ -34,7 +34,7 @@ fn page(applet: &'static Applet) -> String {
         line(&mut text, paragraph);
     }
     rows(&mut text, "FORMS", applet.forms.iter().map(|f| (applet.synopsis(f), f.effect)));
-    rows(&mut text, "OPTIONS", applet.options.iter().chain(&UNIVERSAL).map(|o| (o.spelled(), o.help)));
+    rows(&mut text, "OPTIONS", applet.all_options().map(|o| (o.spelled(), o.help)));
     rows(&mut text, "EXIT STATUS", applet.exits.iter().map(|(k, v)| ((*k).to_owned(), *v)));
     rows(&mut text, "ENVIRONMENT", applet.places.iter().map(|(k, v)| ((*k).to_owned(), *v)));
     rows(&mut text, "EXAMPLES", applet.examples.iter().map(|(k, v)| ((*k).to_owned(), *v)));

@@ -17,24 +17,39 @@ use std::path::Path;
 
 type Run = fn(&Args) -> Result<String, Failure>;
 
+/// What an applet is made of.
+enum Kind {
+    /// Its command line is read by its table; what it returns is printed.
+    Table(&'static Applet, Run),
+    /// It reads its command line itself.
+    Words(fn(Vec<OsString>) -> u8),
+}
+
 /// The names this binary answers to: the links to make to it.
-pub const LINKS: [&str; 6] = [
+pub const LINKS: [&str; 9] = [
     "scha_resource_get",
     "scha_resourcegroup_get",
     "scha_resourcetype_get",
     "scha_cluster_get",
     "scha_control",
     "scha_resource_setstatus",
+    "hatimerun",
+    "halockrun",
+    "scds_syslog",
 ];
 
-fn find(name: &str) -> Option<(&'static Applet, Run)> {
+/// The names of `LINKS`, and what they do.
+fn find(name: &str) -> Option<Kind> {
     Some(match name {
-        "scha_resource_get" => (&tables::SCHA_RESOURCE_GET, get::resource),
-        "scha_resourcegroup_get" => (&tables::SCHA_RESOURCEGROUP_GET, get::group),
-        "scha_resourcetype_get" => (&tables::SCHA_RESOURCETYPE_GET, get::resource_type),
-        "scha_cluster_get" => (&tables::SCHA_CLUSTER_GET, get::cluster),
-        "scha_control" => (&tables::SCHA_CONTROL, control::control),
-        "scha_resource_setstatus" => (&tables::SCHA_RESOURCE_SETSTATUS, control::set_status),
+        "scha_resource_get" => Kind::Table(&tables::SCHA_RESOURCE_GET, get::resource),
+        "scha_resourcegroup_get" => Kind::Table(&tables::SCHA_RESOURCEGROUP_GET, get::group),
+        "scha_resourcetype_get" => Kind::Table(&tables::SCHA_RESOURCETYPE_GET, get::resource_type),
+        "scha_cluster_get" => Kind::Table(&tables::SCHA_CLUSTER_GET, get::cluster),
+        "scha_control" => Kind::Table(&tables::SCHA_CONTROL, control::control),
+        "scha_resource_setstatus" => Kind::Table(&tables::SCHA_RESOURCE_SETSTATUS, control::set_status),
+        "hatimerun" => Kind::Words(|words| methods::hatimerun::main_with(words.into_iter())),
+        "halockrun" => Kind::Words(|words| methods::halockrun::main_with(words.into_iter())),
+        "scds_syslog" => Kind::Words(|words| methods::scds_syslog::main_with(words.into_iter())),
         _ => return None,
     })
 }
@@ -44,13 +59,20 @@ fn find(name: &str) -> Option<(&'static Applet, Run)> {
 pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     let mut words = words.into_iter();
     let called = base_name(words.next());
-    if let Some((applet, run)) = find(&called) {
-        return run_table(applet, words.collect(), run);
+    if let Some(kind) = find(&called) {
+        return run(&kind, words.collect());
     }
     let name = words.next().unwrap_or_default().to_string_lossy().into_owned();
     match find(&name) {
-        Some((applet, run)) => run_table(applet, words.collect(), run),
+        Some(kind) => run(&kind, words.collect()),
         None => no_such_applet(&called, &name, &LINKS),
+    }
+}
+
+fn run(kind: &Kind, words: Vec<OsString>) -> u8 {
+    match kind {
+        Kind::Table(applet, run) => run_table(applet, words, *run),
+        Kind::Words(run) => run(words),
     }
 }
 
@@ -65,10 +87,14 @@ pub fn run_table(applet: &'static Applet, words: Vec<OsString>, run: Run) -> u8 
         }
         failure::print(&run(&args)?)
     });
+    exit_code(applet.name, done)
+}
+
+fn exit_code(name: &str, done: Result<(), Failure>) -> u8 {
     match done {
         Ok(()) => 0,
         Err(failure) => {
-            failure.print(applet.name);
+            failure.print(name);
             failure.code()
         }
     }
@@ -76,13 +102,15 @@ pub fn run_table(applet: &'static Applet, words: Vec<OsString>, run: Run) -> u8 
 
 /// Says which names a binary answers to.
 pub fn no_such_applet(binary: &str, name: &str, links: &[&str]) -> u8 {
+    if name == "--help" {
+        let text = format!("{binary} does what the name says that it is called by: {}\n", links.join(" "));
+        return exit_code(binary, failure::print(&text));
+    }
     let message = match name {
         "" => "it is not said which command is meant".to_owned(),
         name => format!("there is no command {name:?}"),
     };
-    let failure = Failure::new(SchaErr::Inval, message, format!("one of: {}", links.join(" ")));
-    failure.print(binary);
-    failure.code()
+    exit_code(binary, Err(Failure::new(SchaErr::Inval, message, format!("one of: {}", links.join(" ")))))
 }
 
 /// The last part of the path a program was called by.

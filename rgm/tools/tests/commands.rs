@@ -6,8 +6,8 @@ use rgm_api::frame::{self, Call, Decoder, REQUEST_LEN_MAX};
 use rgm_api::rgm::{Reply, Request};
 use rgm_types::view::{NodeView, Snapshot};
 use rgm_types::{
-    Command as Change, Done, GetValue, Method, NodeName, PlannedStep, PropType, Query, Refusal, ResourceName,
-    SchaErr,
+    Command as Change, Done, GetValue, GroupName, GroupState, Method, Millis, NodeName, PlannedStep,
+    Progress, PropType, Query, Refusal, ResourceName, SchaErr,
 };
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -258,4 +258,56 @@ fn a_name_the_binaries_do_not_answer_to_is_refused_with_those_they_do() {
     assert_eq!(run(dir.path(), &["scadm", "man", "clrg"]).0, 3);
     let (code, out, _) = run(dir.path(), &["scstat", "--version"]);
     assert_eq!((code, out), (0, format!("scstat {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+/// What a command writes to its standard error when that is a terminal.
+fn on_terminal(mut command: Command) -> String {
+    let pty = nix::pty::openpty(None, None).unwrap();
+    let mut child = command.stderr(Stdio::from(pty.slave)).stdout(Stdio::null()).spawn().unwrap();
+    drop(command);
+    let (mut written, mut buffer) = (Vec::new(), [0; 4096]);
+    // A terminal whose last writer is gone is at its end, or says EIO.
+    while let Ok(len @ 1..) = nix::unistd::read(&pty.master, &mut buffer) {
+        written.extend_from_slice(&buffer[..len]);
+    }
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(written).unwrap()
+}
+
+#[test]
+fn a_terminal_shows_what_runs_where_and_is_left_clean() {
+    let node = || NodeName::new("phys-1").unwrap();
+    let resource = || ResourceName::new("dns-rs").unwrap();
+    let method = Method::Start;
+    let news = [
+        Progress::MethodStarted { node: node(), resource: resource(), method, timeout_secs: 300 },
+        Progress::MethodEnded { node: node(), resource: resource(), method, ok: false, used: Millis(1200) },
+        Progress::GroupState {
+            group: GroupName::new("dns-rg").unwrap(),
+            node: node(),
+            state: GroupState::OnlineFaulted,
+        },
+    ];
+    let mut answer: Vec<u8> = news
+        .into_iter()
+        .flat_map(|progress| frame::encode_reply::<Request>(&Reply::Progress(progress), true))
+        .collect();
+    answer.extend(frame::encode_reply::<Request>(&Reply::Done(Done::default()), false));
+    let daemon = Daemon::saying(answer);
+    let line = ["scswitch", "-Z", "-g", "dns-rg"];
+    let mut plain = command(daemon.run_dir.path(), &line);
+    plain.env("NO_COLOR", "1");
+    let wipe = "\r\u{1b}[K";
+    let shown = on_terminal(plain);
+    for text in [
+        "START of dns-rs runs on phys-1: 0 s of at most 300 s",
+        "START of dns-rs failed on phys-1 after 1.2 s\r\n",
+        "dns-rg: Online faulted on phys-1\r\n",
+    ] {
+        assert!(shown.contains(&format!("{wipe}{text}")), "{text:?} in {shown:?}");
+    }
+    assert!(shown.ends_with(&format!("\r\n{wipe}")), "{shown:?}");
+    let mut coloured = command(daemon.run_dir.path(), &line);
+    coloured.env_remove("NO_COLOR");
+    assert!(on_terminal(coloured).contains("\u{1b}[31mdns-rg: Online faulted on phys-1\u{1b}[0m"));
 }

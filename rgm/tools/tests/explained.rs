@@ -35,6 +35,21 @@ fn the_help_of_every_command_explains_all_its_options_and_has_an_example() {
 }
 
 #[test]
+fn the_helpers_of_agents_explain_the_options_of_their_tables() {
+    for name in scha::LINKS.iter().skip(6) {
+        let out = Command::new(env!("CARGO_BIN_EXE_scha")).args([name, "--help"]).output().unwrap();
+        assert!(out.status.success(), "{name}");
+        let help = String::from_utf8(out.stdout).unwrap();
+        let applet = tables::find(name).unwrap();
+        for option in applet.all_options() {
+            let explained =
+                help.lines().any(|line| line.trim_start().split([' ', ',']).any(|w| w == option.name));
+            assert!(explained, "{name} {}: {help}", option.name);
+        }
+    }
+}
+
+#[test]
 fn tables_hold_together() {
     for applet in tables::ALL {
         let name = applet.name;

@@ -1,7 +1,7 @@
 //! scrgadm, scswitch, scstat (reference 7.1 to 7.3).
 
 use super::{PLACES, Rows};
-use crate::applet::{Applet, Complete, Form, Opt, flag, value};
+use crate::applet::{Applet, Complete, Form, Opt, UNIVERSAL, flag, value};
 
 const GROUPS: Complete = Complete::Names("groups");
 const RESOURCES: Complete = Complete::Names("resources");
@@ -83,6 +83,7 @@ pub const SCRGADM: Applet = Applet {
         DRY_RUN,
         JSON,
     ],
+    universal: UNIVERSAL,
     forms: &[
         Form {
             key: &["-p"],
@@ -229,6 +230,7 @@ pub const SCSWITCH: Applet = Applet {
         value("-D", "GROUP,...", Complete::Nothing, "device groups: do not exist here"),
         DRY_RUN,
     ],
+    universal: UNIVERSAL,
     forms: &[
         Form {
             key: &["-c"],
@@ -355,6 +357,7 @@ pub const SCSTAT: Applet = Applet {
         flag("-i", "IPMP groups: do not exist here"),
         flag("-q", "quorum: does not exist here"),
     ],
+    universal: UNIVERSAL,
     forms: &[Form {
         key: &[],
         needs: &[],

@@ -2,7 +2,7 @@
 //! `scadm`, the binary that carries the administration, stands here too.
 
 use super::PLACES;
-use crate::applet::{Applet, Complete, Form, flag, value};
+use crate::applet::{Applet, Complete, Form, ONLY_HELP, UNIVERSAL, flag, value};
 
 const SIGNALS: &str = "[SIGNAL]";
 
@@ -47,7 +47,9 @@ pub const PMFADM: Applet = Applet {
         value("-l", "TAG", Complete::Nothing, "describe a tag"),
         flag("-L", "list tags"),
         value("-h", "HOST", Complete::Nothing, "the host to ask; only this one can be asked"),
+        flag("--json", "with -l and -L: print JSON"),
     ],
+    universal: ONLY_HELP,
     forms: &[
         Form {
             key: &["-c"],
@@ -78,11 +80,11 @@ pub const PMFADM: Applet = Applet {
             operands: "",
             effect: "Ask for a tag. Nothing is printed.",
         },
-        Form { key: &["-l"], needs: &[], may: &["-h"], operands: "", effect: "Describe a tag." },
+        Form { key: &["-l"], needs: &[], may: &["-h", "--json"], operands: "", effect: "Describe a tag." },
         Form {
             key: &["-L"],
             needs: &[],
-            may: &["-h"],
+            may: &["-h", "--json"],
             operands: "",
             effect: "List the tags of the user, or of everyone for root.",
         },
@@ -95,7 +97,9 @@ pub const PMFADM: Applet = Applet {
         ("0", "done"),
         ("1", "there is no such tag; with -c there is one already"),
         ("2", "-w has expired"),
-        ("other", "the command line can't be understood, or pmfd does not answer"),
+        ("3", "the command line can't be understood"),
+        ("4", "the tag belongs to someone else"),
+        ("5", "pmfd failed or does not answer"),
     ],
     places: PLACES,
     see_also: &["pmfd", "hatimerun"],
@@ -107,22 +111,31 @@ pub const PMFD: Applet = Applet {
     section: 8,
     summary: "process monitor daemon",
     description: &[
-        "pmfd supervises the commands that pmfadm starts. There is one on every node. When it is killed and started again, it goes on supervising what it did before; no process is touched.",
+        "pmfd supervises the commands that pmfadm starts. There is one on every node. SIGTERM ends it and leaves its processes running; the next pmfd goes on supervising them, as it does when pmfd was killed.",
+        "Where no cgroup v2 can be made, processes are found through /proc.",
     ],
-    options: &[],
-    forms: &[Form {
-        key: &[],
-        needs: &[],
-        may: &[],
-        operands: "",
-        effect: "Run in the foreground until SIGTERM.",
-    }],
+    options: &[
+        flag("--no-cgroup", "find processes through /proc, as where no cgroup v2 can be made"),
+        flag("--stop-all", "end the running pmfd and every process it supervises"),
+    ],
+    universal: ONLY_HELP,
+    forms: &[
+        Form { key: &["--stop-all"], needs: &[], may: &[], operands: "", effect: "End it all." },
+        Form {
+            key: &[],
+            needs: &[],
+            may: &["--no-cgroup"],
+            operands: "",
+            effect: "Supervise, in the foreground.",
+        },
+    ],
     examples: &[("RGM_RUN_DIR=/tmp/run RGM_STATE_DIR=/tmp/state pmfd", "try it out")],
     exits: &[("0", "ended as asked"), ("other", "it could not start; the reason is on standard error")],
     places: &[
         ("RGM_RUN_DIR", "directory of its socket; /run/rgm where not set"),
-        ("RGM_STATE_DIR", "directory of its memory; /var/lib/rgm where not set"),
-        ("RGM_NODE", "the node it serves, where one machine carries several"),
+        ("RGM_STATE_DIR", "directory of its journal; /var/lib/rgm where not set"),
+        ("RGM_NODE", "the node it serves, where one machine carries several: a subdirectory of both"),
+        ("RGM_LOG", "what is logged: error, warn, info (where not set) or debug"),
     ],
     see_also: &["pmfadm", "rgmd"],
 };
@@ -138,6 +151,7 @@ pub const RGMD: Applet = Applet {
         "When it is ready it says so on standard output, and to systemd.",
     ],
     options: &[value("--dev-nodes", "NODE,...", Complete::Nothing, "be these nodes, all on this machine")],
+    universal: ONLY_HELP,
     forms: &[Form {
         key: &[],
         needs: &[],
@@ -170,6 +184,7 @@ pub const RTRCHECK: Applet = Applet {
         flag("--json", "print diagnostics as JSON"),
         flag("--format", "print the file in canonical form"),
     ],
+    universal: ONLY_HELP,
     forms: &[
         Form {
             key: &["--format"],
@@ -200,6 +215,7 @@ pub const SCADM: Applet = Applet {
         "By itself it prints the manual pages and the shell completions of all commands.",
     ],
     options: &[],
+    universal: UNIVERSAL,
     forms: &[
         Form {
             key: &[],

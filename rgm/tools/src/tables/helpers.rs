@@ -1,7 +1,7 @@
 //! The small programs that shell agents call (reference 8.9, 8.10). They parse their command lines
 //! themselves, in the package `methods`; these tables explain them.
 
-use crate::applet::{Applet, Complete, Form, flag, value};
+use crate::applet::{Applet, Complete, Form, ONLY_HELP, flag, value};
 
 const SIGNALS: Complete =
     Complete::Words(&["HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM"]);
@@ -29,6 +29,7 @@ pub const HATIMERUN: Applet = Applet {
         ),
         flag("-v", "say on standard error what happens"),
     ],
+    universal: ONLY_HELP,
     forms: &[
         Form {
             key: &["-t"],
@@ -69,6 +70,7 @@ pub const HALOCKRUN: Applet = Applet {
         value("-e", "CODE", Complete::Nothing, "exit with this code instead of 99"),
         flag("-v", "say on standard error what happens"),
     ],
+    universal: ONLY_HELP,
     forms: &[Form {
         key: &[],
         needs: &[],
@@ -92,22 +94,23 @@ pub const SCDS_SYSLOG: Applet = Applet {
     section: 1,
     summary: "write a line to the system log, as data services do",
     description: &[
-        "scds_syslog formats a message as printf does, with %s and %d, and writes it to the system log, or to standard error where there is none.",
+        "scds_syslog formats a message as printf does and writes it to the system log, or to standard error where there is none.",
     ],
     options: &[
         value(
             "-p",
             "PRIORITY",
             Complete::Words(&["debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"]),
-            "priority, also as FACILITY.PRIORITY",
+            "priority, also as FACILITY.PRIORITY; daemon.notice where not given",
         ),
         value("-t", "TAG", Complete::Nothing, "tag in front of the message"),
         value("-m", "MESSAGE", Complete::Nothing, "the message"),
     ],
+    universal: ONLY_HELP,
     forms: &[Form {
         key: &[],
-        needs: &["-p", "-t", "-m"],
-        may: &[],
+        needs: &["-m"],
+        may: &["-p", "-t"],
         operands: "[ARGUMENT...]",
         effect: "Write the message, its arguments filled in.",
     }],
@@ -115,7 +118,7 @@ pub const SCDS_SYSLOG: Applet = Applet {
         "scds_syslog -p err -t \"[SUNW.sample,dns-rg,dns-rs]\" -m \"%s is missing\" named.conf",
         "log an error",
     )],
-    exits: &[("0", "written"), ("other", "the command line can't be understood")],
+    exits: &[("0", "written"), ("1", "the command line can't be understood")],
     places: &[],
     see_also: &["scha_cluster_get"],
 };

@@ -1,7 +1,7 @@
 //! The commands of data services (reference 8.2 to 8.7).
 
 use super::{EXITS_READ, PLACES, Rows};
-use crate::applet::{Applet, Complete, Form, Opt, flag, value};
+use crate::applet::{Applet, Complete, Form, Opt, UNIVERSAL, flag, value};
 
 const GROUP: Opt = value("-G", "GROUP", Complete::Names("groups"), "resource group");
 const RESOURCE: Opt = value("-R", "RESOURCE", Complete::Names("resources"), "resource");
@@ -33,6 +33,7 @@ pub const SCHA_RESOURCE_GET: Applet = Applet {
         ZONE,
         JSON,
     ],
+    universal: UNIVERSAL,
     forms: &[Form {
         key: &[],
         needs: &["-O", "-R"],
@@ -145,6 +146,7 @@ pub const SCHA_RESOURCEGROUP_GET: Applet = Applet {
         TAGS,
     ],
     options: &[value("-O", "TAG", Complete::Words(GROUP_TAGS), "what to read"), GROUP, ZONE, JSON],
+    universal: UNIVERSAL,
     forms: &[Form {
         key: &[],
         needs: &["-O", "-G"],
@@ -208,6 +210,7 @@ pub const SCHA_RESOURCETYPE_GET: Applet = Applet {
         ZONE,
         JSON,
     ],
+    universal: UNIVERSAL,
     forms: &[Form {
         key: &[],
         needs: &["-O", "-T"],
@@ -263,6 +266,7 @@ pub const SCHA_CLUSTER_GET: Applet = Applet {
         TAGS,
     ],
     options: &[value("-O", "TAG", Complete::Words(CLUSTER_TAGS), "what to read"), ZONE, JSON],
+    universal: UNIVERSAL,
     forms: &[Form {
         key: &[],
         needs: &["-O"],
@@ -333,6 +337,7 @@ pub const SCHA_CONTROL: Applet = Applet {
         "Failover_mode RESTART_ONLY and LOG_ONLY, a suspended group and Pingpong_interval may lead to a refusal (16).",
     ],
     options: &[value("-O", "TAG", Complete::Words(CONTROL_TAGS), "what to do"), GROUP, RESOURCE, ZONE],
+    universal: UNIVERSAL,
     forms: &[Form {
         key: &[],
         needs: &["-O", "-G", "-R"],
@@ -379,6 +384,7 @@ pub const SCHA_RESOURCE_SETSTATUS: Applet = Applet {
         value("-m", "MESSAGE", Complete::Nothing, "a line for people"),
         ZONE,
     ],
+    universal: UNIVERSAL,
     forms: &[Form {
         key: &[],
         needs: &["-R", "-G", "-s"],
