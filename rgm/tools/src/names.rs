@@ -21,18 +21,22 @@ pub fn resources(args: &Args) -> Result<Vec<ResourceName>, Failure> {
 
 /// A group.
 pub fn group(text: &str) -> Result<GroupName, Failure> {
-    GroupName::new(text).map_err(|e| invalid(SchaErr::Rg, "resource group", text, &e))
+    GroupName::new(text).map_err(|e| invalid("resource group", text, &e))
 }
 
 /// A resource.
 pub fn resource(text: &str) -> Result<ResourceName, Failure> {
-    ResourceName::new(text).map_err(|e| invalid(SchaErr::Rsrc, "resource", text, &e))
+    ResourceName::new(text).map_err(|e| invalid("resource", text, &e))
 }
 
 fn node(text: &str) -> Result<NodeName, Failure> {
-    NodeName::new(text).map_err(|e| invalid(SchaErr::Node, "node", text, &e))
+    NodeName::new(text).map_err(|e| invalid("node", text, &e))
 }
 
-fn invalid(code: SchaErr, kind: &str, text: &str, error: &NameError) -> Failure {
-    Failure::new(code, format!("{kind} {text}: {error}"), "separate the names of a list by commas only")
+fn invalid(kind: &str, text: &str, error: &NameError) -> Failure {
+    Failure::new(
+        SchaErr::Inval,
+        format!("{kind} {text}: {error}"),
+        "separate the names of a list by commas only",
+    )
 }

@@ -128,7 +128,7 @@ fn installed_nodes(args: &Args) -> Result<Option<InstalledNodes>, Failure> {
 
 fn no_logical_hostname() -> Failure {
     Failure::new(
-        SchaErr::Rt,
+        SchaErr::NotAllowed,
         "resource type SUNW.LogicalHostname: there is no such type in this version",
         "give the address to the application itself, as SUNW.sample does",
     )
@@ -136,7 +136,7 @@ fn no_logical_hostname() -> Failure {
 
 fn no_shared_address() -> Failure {
     Failure::new(
-        SchaErr::Rt,
+        SchaErr::NotAllowed,
         "resource type SUNW.SharedAddress: shared addresses are not built",
         "use a failover group with an address of its own",
     )

@@ -39,7 +39,8 @@ fn wanted(args: &Args) -> Result<Wanted, Failure> {
         ("-q", "quorum votes"),
     ];
     if let Some((option, what)) = absent.into_iter().find(|(o, _)| args.has(o)) {
-        return Err(args.misuse(format!("{option}: {what} do not exist on this cluster")));
+        let message = format!("{option}: {what} do not exist on this cluster");
+        return Err(Failure::new(SchaErr::NotAllowed, message, "scstat -n -g shows what does"));
     }
     args.form()?;
     let everything = args.has("-p") || !(args.has("-n") || args.has("-g"));

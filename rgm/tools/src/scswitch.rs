@@ -39,7 +39,7 @@ fn command(args: &Args) -> Result<Command, Failure> {
 fn refuse_device_groups(args: &Args) -> Result<(), Failure> {
     match ["-D", "-m"].into_iter().find(|o| args.has(o)) {
         Some(option) => Err(Failure::new(
-            SchaErr::Inval,
+            SchaErr::NotAllowed,
             format!("{option}: there are no device groups on Linux"),
             "only resource groups can be switched: -g GROUP",
         )),

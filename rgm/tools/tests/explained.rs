@@ -4,6 +4,7 @@
 use rgm_tools::applet::Applet;
 use rgm_tools::completion::{Shell, completion};
 use rgm_tools::{man, scadm, scha, tables};
+use rgm_types::SchaErr;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -74,6 +75,21 @@ fn tables_hold_together() {
             assert!(tables::find(other).is_some(), "{name}: see also {other}");
         }
         assert!(examples_use_known_options(applet), "{name}");
+    }
+}
+
+#[test]
+fn every_exit_code_that_a_command_of_ours_explains_exists_and_the_administration_explains_all() {
+    let codes: Vec<String> = SchaErr::ALL.iter().map(|e| e.code().to_string()).collect();
+    for name in scha::LINKS.iter().take(6).chain(&scadm::LINKS) {
+        for (code, _) in tables::find(name).unwrap().exits {
+            assert!(["0", "130"].contains(code) || codes.iter().any(|c| c == code), "{name} {code}");
+        }
+    }
+    let of_the_c_interface = [SchaErr::Handle, SchaErr::Tag, SchaErr::Seqid, SchaErr::Rstatus];
+    for code in SchaErr::ALL.iter().filter(|e| !of_the_c_interface.contains(e)) {
+        let explained = tables::SCSWITCH.exits.iter().any(|(c, _)| *c == code.code().to_string());
+        assert!(explained, "{}", code.symbol());
     }
 }
 

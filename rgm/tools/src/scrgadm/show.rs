@@ -4,8 +4,9 @@ use crate::args::Args;
 use crate::ask;
 use crate::failure::Failure;
 use rgm_types::view::{GroupView, PropView, ResourceOnNode, ResourceView, Snapshot, TypeView};
-use rgm_types::{InitNodes, InstalledNodes, PropType, SchaErr, TypeName, Value};
+use rgm_types::{GroupName, InitNodes, InstalledNodes, PropType, SchaErr, TypeName, Value};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The column of values, unless a label is too long for it.
 const VALUE_COLUMN: usize = 49;
@@ -82,14 +83,17 @@ fn text(shown: &Shown, verbosity: usize) -> String {
     for view in &shown.types {
         resource_type(view, verbosity).print(&mut out);
     }
+    let mut by_group: BTreeMap<&GroupName, Vec<&ResourceView>> = BTreeMap::new();
+    for resource in &shown.resources {
+        by_group.entry(&resource.group).or_default().push(resource);
+    }
     for view in &shown.groups {
         group(view, verbosity).print(&mut out);
-        for resource in shown.resources.iter().filter(|r| r.group == view.name) {
+        for resource in by_group.remove(&view.name).unwrap_or_default() {
             print_resource(&mut out, resource, Some(view), verbosity);
         }
     }
-    let with_group = |r: &&ResourceView| shown.groups.iter().any(|g| g.name == r.group);
-    for resource in shown.resources.iter().filter(|r| !with_group(r)) {
+    for resource in by_group.into_values().flatten() {
         print_resource(&mut out, resource, None, verbosity);
     }
     out

@@ -122,9 +122,9 @@ fn misuse_is_refused_with_the_reason_and_changes_nothing() {
         (&["-c", "-j", "r", "-x", "P{n1=3"], 15, "the { is not closed"),
         (&["-c", "-j", "r", "-x", "P{}=3"], 15, "empty node name"),
         (&["-r", "-j", "r", "-g", "g"], 3, "-g does not go with -r -j"),
-        (&["-r", "-j", "a,b"], 14, "resource a,b: the name contains ','"),
-        (&["-a", "-L", "-g", "g", "-l", "host"], 13, "SUNW.LogicalHostname"),
-        (&["-a", "-S", "-g", "g", "-l", "host"], 13, "shared addresses are not built"),
+        (&["-r", "-j", "a,b"], 3, "resource a,b: the name contains ','"),
+        (&["-a", "-L", "-g", "g", "-l", "host"], 37, "SUNW.LogicalHostname"),
+        (&["-a", "-S", "-g", "g", "-l", "host"], 37, "shared addresses are not built"),
         (&["-c", "-j", "r", "A=b"], 3, "\"A=b\" is neither an option"),
     ] {
         let failure = parsed(words).unwrap_err();

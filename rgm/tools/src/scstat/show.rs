@@ -2,7 +2,7 @@
 
 use super::Wanted;
 use rgm_types::ResourceState;
-use rgm_types::view::{GroupView, ResourceOnNode, Snapshot};
+use rgm_types::view::{GroupView, ResourceOnNode, ResourceView, Snapshot};
 
 /// Between sections, where all of them are shown.
 const DASHES: &str = "------------------------------------------------------------------\n";
@@ -80,10 +80,12 @@ fn groups(snapshot: &Snapshot) -> String {
     .text()
 }
 
-/// Resources that are disabled and offline are told only to who asks for more.
+/// Group by group. Resources that are disabled and offline are told only to who asks for more.
 fn resources(snapshot: &Snapshot, verbose: bool) -> String {
+    let mut resources: Vec<&ResourceView> = snapshot.resources.iter().collect();
+    resources.sort_by_key(|resource| &resource.group);
     let told = |on: &&ResourceOnNode| verbose || on.enabled || on.state != ResourceState::Offline;
-    let rows = snapshot.resources.iter().flat_map(|resource| {
+    let rows = resources.into_iter().flat_map(|resource| {
         resource.nodes.iter().filter(told).map(|on| {
             vec![
                 resource.name.to_string(),
@@ -143,34 +145,37 @@ impl Table {
     fn text(&self) -> String {
         let heads = self.heads.iter().map(|(head, _)| (*head).to_owned()).collect::<Vec<_>>();
         let rules = self.heads.iter().map(|(head, _)| "-".repeat(head.len())).collect::<Vec<_>>();
+        let widths = self.widths();
         let mut text = format!("\n-- {} --\n\n", self.title);
-        text.push_str(&self.line("", &heads));
-        text.push_str(&self.line("", &rules));
+        self.print_line(&mut text, "", &heads, &widths);
+        self.print_line(&mut text, "", &rules, &widths);
         for row in &self.rows {
-            text.push_str(&self.line(self.label, row));
+            self.print_line(&mut text, self.label, row, &widths);
         }
         text
     }
 
-    fn line(&self, label: &str, cells: &[String]) -> String {
-        let mut line = format!("{label:<width$}", width = self.indent);
-        for (at, cell) in cells.iter().enumerate() {
-            line.push_str(&format!("{cell:<width$}", width = self.width(at)));
+    fn print_line(&self, text: &mut String, label: &str, cells: &[String], widths: &[usize]) {
+        let mut line = format!("{label:<indent$}", indent = self.indent);
+        for (cell, width) in cells.iter().zip(widths) {
+            line.push_str(&format!("{cell:<width$}"));
         }
-        line.truncate(line.trim_end().len());
-        line.push('\n');
-        line
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
 
-    /// Of a column. Two blanks behind the longest cell keep it apart from the next one; the last
+    /// Of each column. Two blanks behind the longest cell keep it apart from the next one; the last
     /// column needs none.
-    fn width(&self, at: usize) -> usize {
-        if at + 1 == self.heads.len() {
-            return 0;
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.heads.iter().map(|(_, least)| *least).collect();
+        for row in &self.rows {
+            for (cell, width) in row.iter().zip(&mut widths) {
+                *width = (*width).max(cell.chars().count() + 2);
+            }
         }
-        let least = self.heads.get(at).map_or(0, |(_, width)| *width);
-        let longest =
-            self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count() + 2).max();
-        longest.unwrap_or(0).max(least)
+        if let Some(last) = widths.last_mut() {
+            *last = 0;
+        }
+        widths
     }
 }

@@ -132,7 +132,7 @@ fn sections_that_do_not_exist_here_are_refused_by_name() {
     {
         let args = Args::parse(&SCSTAT, [option.into()]).unwrap();
         let failure = wanted(&args).unwrap_err();
-        assert_eq!(failure.code(), 3);
+        assert_eq!(failure.code(), 37);
         assert!(failure.text("scstat").contains(what));
     }
 }

@@ -69,9 +69,9 @@ fn misuse_is_refused_with_the_reason_and_changes_nothing() {
         (&["-e", "-j", "a,,b"], 3, "-j has an empty element"),
         (&["-n", "-j", "a", "-h", ""], 3, "-h has an empty element"),
         (&["-F"], 3, "-F needs -g GROUP,..."),
-        (&["-F", "-D", "dg"], 3, "there are no device groups on Linux"),
-        (&["-m", "-D", "dg"], 3, "there are no device groups on Linux"),
-        (&["-z", "-D", "dg", "-h", "n1"], 3, "there are no device groups on Linux"),
+        (&["-F", "-D", "dg"], 37, "there are no device groups on Linux"),
+        (&["-m", "-D", "dg"], 37, "there are no device groups on Linux"),
+        (&["-z", "-D", "dg", "-h", "n1"], 37, "there are no device groups on Linux"),
         (&["-R", "-g", "a"], 3, "-R needs -h NODE,..."),
         (&["-S"], 3, "-S needs -h NODE,..."),
         (&["-S", "-h", "n1", "-K", "65536"], 3, "-K 65536: not a number of seconds from 0 to 65535"),
@@ -79,10 +79,10 @@ fn misuse_is_refused_with_the_reason_and_changes_nothing() {
         (&["-u"], 3, "-u needs -g GROUP,..."),
         (&["-Z", "-h", "n1"], 3, "-h does not go with -Z"),
         (&["-z", "-h", ""], 3, "it needs -g GROUP,..."),
-        (&["-z", "-g", "1rg"], 12, "resource group 1rg: the name starts with '1'"),
-        (&["-z", "-g", "a b", "-h", "n1"], 12, "resource group a b: the name contains ' '"),
-        (&["-z", "-g", "a", "-h", "n1:zone"], 11, "node n1:zone: the name contains ':'"),
-        (&["-e", "-j", "a/b"], 14, "resource a/b: the name contains '/'"),
+        (&["-z", "-g", "1rg"], 3, "resource group 1rg: the name starts with '1'"),
+        (&["-z", "-g", "a b", "-h", "n1"], 3, "resource group a b: the name contains ' '"),
+        (&["-z", "-g", "a", "-h", "n1:zone"], 3, "node n1:zone: the name contains ':'"),
+        (&["-e", "-j", "a/b"], 3, "resource a/b: the name contains '/'"),
     ] {
         let failure = parsed(words).unwrap_err();
         let text = failure.text("scswitch");

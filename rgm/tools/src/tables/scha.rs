@@ -324,6 +324,7 @@ const EXITS_CHANGE: Rows = &[
     ("18", "internal error"),
     ("31", "timed out"),
     ("32", "the group could not be brought online elsewhere"),
+    ("37", "not possible in this version"),
 ];
 
 /// Requests of a fault monitor.
