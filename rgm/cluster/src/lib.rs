@@ -1,1 +1,37 @@
-//! Who is alive, who is president, links between nodes.
+//! Links between the president, who decides, and the node agents, who perform.
+//!
+//! ```text
+//!                       Link::send(ToNode)
+//!      president  ───────────────────────────►  node agent
+//!        Inbox    ◄───────────────────────────    Outlet::send(FromNode)
+//! ```
+//!
+//! Both directions keep their order. Nothing else is promised: a link may break at any time, and is
+//! then mended by asking for a report ([`ToNode::Report`]), after which the node says again whatever
+//! may have been lost. That is also how a president that has just started learns what there is, so
+//! there is no second path.
+//!
+//! **One machine.** The president and the agents of a cluster on one machine live in one process: an
+//! agent is itself the [`Link`], and what is sent is done when `send` returns. Records are in the
+//! journal before the step that made them goes on, so a daemon killed between two instructions has
+//! told nobody more than its journals know.
+//!
+//! **Many machines.** A link over mutual TLS goes beside it, in a module `tls` of this crate: its
+//! `send` puts the message into a bounded queue under a sequence number, the far end hands it to the
+//! very same agent, and a task pours what comes back into the [`Outlet`] of that node. Who is
+//! president, and who is alive, will then be a matter of leases, and live here, too; in one process
+//! the president is the process, and every node is alive that has not said otherwise.
+#![forbid(unsafe_code)]
+
+mod inbox;
+mod message;
+
+pub use inbox::{Arrived, Inbox, Outlet, channel};
+pub use message::{FromNode, ToNode};
+
+/// The president's end of a link to one node.
+pub trait Link {
+    /// Hands a message over, behind those sent before. Never waits; what can't be delivered is lost,
+    /// and the report that follows the repair of the link tells.
+    fn send(&mut self, message: ToNode);
+}
