@@ -1,0 +1,173 @@
+//! `rgm.toml`: what an administrator may say about this node's daemon.
+//!
+//! Everything has a default, so that there need not be such a file. A key that is not known is
+//! refused: a misspelt one would otherwise be silently without effect.
+
+use rgm_types::NodeName;
+use serde::{Deserialize, Deserializer};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The settings, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Name of a cluster that is made new. An existing one keeps its name.
+    pub cluster: String,
+    /// Name of this node; the host's name where not given.
+    pub node: Option<NodeName>,
+    /// What to do when a node must stop everything at once. A node of a cluster on one machine is
+    /// always killed, never rebooted.
+    pub failfast: Failfast,
+    /// Log to syslog where there is one. The standard error is always logged to.
+    pub syslog: bool,
+    /// Least level that is logged.
+    pub log_level: LogLevel,
+    /// Directory of the commands, first in the PATH of methods.
+    pub commands: PathBuf,
+    /// The pmfd that a cluster on one machine starts; beside rgmd's own file where not given.
+    pub pmfd: Option<PathBuf>,
+    /// How long a node's daemon that is told to end waits for methods that are running.
+    #[serde(deserialize_with = "span")]
+    pub stop_wait: Duration,
+}
+
+/// The surest means to stop everything on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Failfast {
+    /// Reboot at once, without syncing or stopping anything.
+    Reboot,
+    /// Kill everything supervised, and end.
+    Kill,
+}
+
+/// See [`Settings::log_level`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cluster: "rgm".to_owned(),
+            node: None,
+            failfast: Failfast::Reboot,
+            syslog: true,
+            log_level: LogLevel::Info,
+            commands: PathBuf::from("/usr/cluster/bin"),
+            pmfd: None,
+            stop_wait: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why the settings are not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file is there, and can't be read.
+    #[error("cannot read the settings in {}", path.display())]
+    Unreadable {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not what it should be; the reason shows line and column.
+    #[error("the settings in {} are not understood: {reason}", path.display())]
+    Wrong {
+        /// File.
+        path: PathBuf,
+        /// What is wrong, several lines.
+        reason: String,
+    },
+}
+
+impl Settings {
+    /// The settings in that file; the defaults where there is none.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                Self::parse(&text).map_err(|reason| SettingsError::Wrong { path: path.to_owned(), reason })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(SettingsError::Unreadable { path: path.to_owned(), source }),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let settings: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        if settings.cluster.is_empty() {
+            return Err("cluster: the name is empty".to_owned());
+        }
+        let files = [Some(&settings.commands), settings.pmfd.as_ref()];
+        if let Some(path) = files.into_iter().flatten().find(|path| !path.is_absolute()) {
+            return Err(format!("{}: not an absolute path", path.display()));
+        }
+        Ok(settings)
+    }
+}
+
+fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text)
+        .map_err(|error| serde::de::Error::custom(format!("{text:?} is no span like \"30s\": {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_says_nothing_gives_the_defaults() {
+        assert_eq!(Settings::parse("# nothing\n"), Ok(Settings::default()));
+        assert_eq!(Settings::load(Path::new("/no/such/rgm.toml")).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn every_key_is_taken() {
+        let text = r#"
+            cluster = "planets"
+            node = "phys-1"
+            failfast = "kill"
+            syslog = false
+            log_level = "debug"
+            commands = "/opt/rgm/bin"
+            pmfd = "/opt/rgm/sbin/pmfd"
+            stop_wait = "1m 30s"
+        "#;
+        let expected = Settings {
+            cluster: "planets".to_owned(),
+            node: Some(NodeName::new("phys-1").unwrap()),
+            failfast: Failfast::Kill,
+            syslog: false,
+            log_level: LogLevel::Debug,
+            commands: "/opt/rgm/bin".into(),
+            pmfd: Some("/opt/rgm/sbin/pmfd".into()),
+            stop_wait: Duration::from_secs(90),
+        };
+        assert_eq!(Settings::parse(text), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_its_place() {
+        let check = |text: &str, word: &str| {
+            let reason = Settings::parse(text).unwrap_err();
+            assert!(reason.contains(word), "{reason}");
+        };
+        check("failfats = \"kill\"", "failfats");
+        check("\n\nfailfast = \"maybe\"", "line 3");
+        check("stop_wait = \"soon\"", "30s");
+        check("node = \"-x\"", "starts with");
+        check("cluster = \"\"", "empty");
+        check("commands = \"bin\"", "absolute");
+    }
+}

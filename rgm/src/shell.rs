@@ -1,0 +1,303 @@
+//! The loop around the core: it selects, and hands on; it decides nothing.
+//!
+//! ```text
+//!  nodes ──┐
+//!  sockets ┼─► one event ─► core.step ─► record ─► perform ─► (the next one)
+//!  signals ┤                                │
+//!  time  ──┘                                └─ commit failed: refuse who waits, load anew, gather
+//! ```
+//!
+//! A start and the repair after a failed commit are the same: the core is loaded from the repository,
+//! the nodes are asked for their reports, and the first event is what they said ([`Gathering`]).
+
+mod gather;
+mod hands;
+mod requests;
+
+pub use hands::Hands;
+
+use crate::clock;
+use crate::ipc::Asked;
+use crate::log::chain;
+use crate::perform::perform;
+use crate::recorder::Recorder;
+use gather::Gathering;
+use rgm_api::rgm::Info;
+use rgm_ccr::StoreError;
+use rgm_cluster::{Arrived, FromNode, Inbox, ToNode};
+use rgm_core::event::{Event, RequestId, Token};
+use rgm_core::{LoadError, Rgm};
+use rgm_types::{Millis, NodeName, Refusal, SchaErr, Write};
+use std::time::Duration;
+use tokio::signal::unix::Signal;
+use tokio::sync::mpsc::Receiver;
+
+/// After a commit failed a second time within this, the core is loaded anew only this much later.
+const RELOAD_WAIT: Millis = Millis(1000);
+/// Tokens of one life of the core: far more than can be used until the clock gives the next range.
+const TOKEN_BITS: u32 = 20;
+
+/// Where events come from.
+pub struct Sources {
+    /// The nodes.
+    pub inbox: Inbox,
+    /// The sockets.
+    pub asked: Receiver<Asked>,
+    /// SIGINT.
+    pub interrupt: Signal,
+    /// SIGTERM.
+    pub terminate: Signal,
+}
+
+/// Why the loop has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Every group is offline, as asked by a signal.
+    Offline,
+    /// Some group could not be taken offline.
+    NotOffline(Refusal),
+    /// A signal asked this daemon to end, and nothing else.
+    Told,
+    /// A second signal: at once.
+    Abandoned,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnSignal {
+    /// Everything is to end: a cluster on one machine.
+    TakeOffline,
+    /// Only this daemon is to end.
+    EndDaemon,
+}
+
+/// See the module.
+pub struct Shell {
+    core: Rgm,
+    hands: Hands,
+    /// Writes that could not be committed and were not required.
+    pending: Vec<Write>,
+    /// Until the nodes have reported.
+    gathering: Option<Gathering>,
+    recorder: Recorder,
+    info: Info,
+    on_signal: OnSignal,
+    next_request: u64,
+    first_token: u64,
+    /// When a commit last failed, and when to load anew (boot clock).
+    failed_at: Option<Millis>,
+    reload_at: Option<Millis>,
+    end: Option<End>,
+}
+
+impl Shell {
+    /// Loads the core from the repository, and asks the nodes for their reports.
+    pub fn start(
+        hands: Hands,
+        recorder: Recorder,
+        info: Info,
+        on_signal: OnSignal,
+    ) -> Result<Self, StartError> {
+        let mut shell = Self {
+            core: Rgm::default(),
+            hands,
+            pending: Vec::new(),
+            gathering: None,
+            recorder,
+            info,
+            on_signal,
+            next_request: 1,
+            first_token: 0,
+            failed_at: None,
+            reload_at: None,
+            end: None,
+        };
+        shell.load()?;
+        Ok(shell)
+    }
+
+    /// Until a signal asks for the end.
+    pub async fn run(&mut self, sources: &mut Sources) -> End {
+        loop {
+            let formed = self.gathering.is_none();
+            let halted = self.reload_at.is_some();
+            let mut event = tokio::select! {
+                arrived = sources.inbox.next(), if !halted => self.arrived(arrived),
+                Some(asked) = sources.asked.recv(), if formed || halted => self.asked(asked),
+                _ = sources.interrupt.recv() => self.signalled(),
+                _ = sources.terminate.recv() => self.signalled(),
+                event = wake(self.next_deadline()) => self.woken(event),
+            };
+            while let Some(next) = event {
+                self.step(next);
+                event = self.stashed();
+            }
+            if let Some(end) = self.end.take().or_else(|| self.hands.taken_offline()) {
+                return end;
+            }
+        }
+    }
+
+    /// Answers reads, and refuses changes, until a signal says otherwise or the future is ready.
+    pub async fn answer_reads(&mut self, sources: &mut Sources, until: impl Future<Output = ()>) {
+        tokio::pin!(until);
+        loop {
+            tokio::select! {
+                Some(asked) = sources.asked.recv() => self.only_read(asked),
+                _ = sources.interrupt.recv() => return,
+                _ = sources.terminate.recv() => return,
+                () = &mut until => return,
+            }
+        }
+    }
+
+    /// Commits what could not be committed before.
+    pub fn settle_accounts(&mut self) {
+        if let Err(error) = self.hands.commit_rest(&self.pending) {
+            tracing::error!("{}", chain(&error));
+        }
+    }
+
+    fn step(&mut self, event: Fact) {
+        let Fact { event, taken } = event;
+        let clock = clock::now();
+        let out = self.core.step(clock, &event);
+        self.recorder.step(clock, &event, &out);
+        match perform(out, &mut self.pending, &mut self.hands) {
+            Ok(()) => self.hands.performed(&event, taken),
+            Err(error) => self.failed(&error, clock.boot),
+        }
+    }
+
+    fn arrived(&mut self, Arrived { node, message }: Arrived) -> Option<Fact> {
+        if let Some(gathering) = &mut self.gathering {
+            gather::absorb(gathering, node, message);
+            return self.formed();
+        }
+        Some(match message {
+            FromNode::Joined(report) => Event::NodeUp(report).into(),
+            FromNode::Ended { token, result } => Event::MethodEnded { node, token, result }.into(),
+            FromNode::Exceeded { seq, resource, tag } => {
+                let taken = Some((node.clone(), seq));
+                Fact { event: Event::PmfExceeded { node, resource, tag }, taken }
+            }
+            FromNode::Down => Event::NodeDown { node }.into(),
+        })
+    }
+
+    /// The first event, once every node has reported.
+    fn formed(&mut self) -> Option<Fact> {
+        let gathering = self.gathering.take_if(|gathering| gathering.is_complete())?;
+        let (nodes, stash) = gathering.into_parts();
+        self.hands.stash(stash);
+        Some(Event::Formed { nodes }.into())
+    }
+
+    /// What arrived while others had not reported yet.
+    fn stashed(&mut self) -> Option<Fact> {
+        let ready = self.gathering.is_none() && self.reload_at.is_none();
+        let arrived = ready.then(|| self.hands.unstash()).flatten()?;
+        self.arrived(arrived)
+    }
+
+    fn signalled(&mut self) -> Option<Fact> {
+        match (self.on_signal, self.hands.is_closing()) {
+            (OnSignal::EndDaemon, _) => self.end = Some(End::Told),
+            (OnSignal::TakeOffline, true) => self.end = Some(End::Abandoned),
+            (OnSignal::TakeOffline, false) => {
+                let id = self.next_id();
+                self.hands.close_with(id);
+                tracing::info!("every group is taken offline; a second signal ends at once");
+                return Some(Event::Shutdown { id }.into());
+            }
+        }
+        None
+    }
+
+    fn next_deadline(&self) -> Option<Millis> {
+        self.reload_at.or_else(|| self.core.next_deadline().map(|(when, _)| when))
+    }
+
+    /// A deadline has come, of the core or of ours.
+    fn woken(&mut self, now: Millis) -> Option<Fact> {
+        if self.reload_at.take_if(|when| *when <= now).is_some() {
+            self.reload();
+            return None;
+        }
+        self.next_deadline().filter(|when| *when <= now).map(|_| Event::Tick.into())
+    }
+
+    /// A required commit failed: nothing of the step was done. Who waits is refused; the core is loaded
+    /// anew from what is there, at once, or after a while where that has just failed, too.
+    fn failed(&mut self, error: &StoreError, now: Millis) {
+        let reason = chain(error);
+        tracing::error!("{reason}");
+        let hint = "nothing was changed; mend it and try again";
+        self.hands.refuse_all(&Refusal::new(SchaErr::Internal, reason, hint));
+        let again = self.failed_at.replace(now).is_some_and(|last| now.since(last) < RELOAD_WAIT);
+        if again {
+            self.reload_at = Some(now.after(RELOAD_WAIT));
+        } else {
+            self.reload();
+        }
+    }
+
+    fn reload(&mut self) {
+        if let Err(error) = self.load() {
+            tracing::error!("the core can't be loaded anew: {}", chain(&error));
+            self.reload_at = Some(clock::now().boot.after(RELOAD_WAIT));
+        }
+    }
+
+    fn load(&mut self) -> Result<(), StartError> {
+        let (generation, entries) = self.hands.load()?;
+        // Larger than every token of a former life on this boot, and of this one's former cores.
+        let base = clock::now().boot.0 << TOKEN_BITS;
+        self.first_token = base.max(self.first_token + (1 << TOKEN_BITS));
+        let token = Token(self.first_token);
+        self.recorder.load(&entries, generation, token);
+        self.core = Rgm::load(entries, generation, token)?;
+        self.gathering = Some(Gathering::of(self.hands.nodes()));
+        self.hands.tell_all(&ToNode::Report);
+        Ok(())
+    }
+
+    fn next_id(&mut self) -> RequestId {
+        self.next_request += 1;
+        RequestId(self.next_request)
+    }
+}
+
+/// Why there is no core.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The repository can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What it holds makes no configuration.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// An event, and what is to be told to have been taken once it was performed.
+struct Fact {
+    event: Event,
+    taken: Option<(NodeName, u64)>,
+}
+
+impl From<Event> for Fact {
+    fn from(event: Event) -> Self {
+        Self { event, taken: None }
+    }
+}
+
+/// Waits for a point of the boot clock; for ever where there is none. Says what time it is then: the
+/// clock that waits stands still while the machine sleeps, so it may be earlier, or much later.
+async fn wake(when: Option<Millis>) -> Millis {
+    let Some(when) = when else { return std::future::pending().await };
+    let left = when.since(clock::now().boot);
+    if left.0 > 0 {
+        tokio::time::sleep(Duration::from_millis(left.0)).await;
+    }
+    clock::now().boot
+}
