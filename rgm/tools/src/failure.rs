@@ -22,9 +22,9 @@ impl Failure {
     /// All of it, for stderr.
     pub fn text(&self, applet: &str) -> String {
         let Refusal { code: _, message, hint, output } = &self.0;
-        let mut text = format!("{applet}: {message}\n");
+        let mut text = format!("{applet}: {}\n", one_line(message));
         if !hint.is_empty() {
-            text.push_str(&format!("  {hint}\n"));
+            text.push_str(&format!("  {}\n", one_line(hint)));
         }
         for line in output {
             text.push_str(line);
@@ -37,6 +37,15 @@ impl Failure {
     pub fn print(&self, applet: &str) {
         let _ = std::io::stderr().write_all(self.text(applet).as_bytes());
     }
+}
+
+/// What was typed may contain anything; a line stays a line all the same.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 impl From<Refusal> for Failure {
@@ -55,5 +64,21 @@ pub fn print(text: &str) -> Result<(), Failure> {
             "what was asked may have been done; only its output is lost",
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_and_hint_are_a_line_each_whatever_was_typed_and_output_stays_as_it_is() {
+        let mut refusal = Refusal::new(SchaErr::Rg, "resource group a\nb\x1b[2J: no", "try\tcafé");
+        refusal.output = vec!["  | Start = ;".into(), "  |         ^".into()];
+        let text = Failure::from(refusal).text("scswitch");
+        assert_eq!(
+            text,
+            "scswitch: resource group a\\nb\\u{1b}[2J: no\n  try\\tcafé\n  | Start = ;\n  |         ^\n"
+        );
     }
 }

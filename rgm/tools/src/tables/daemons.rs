@@ -147,18 +147,45 @@ pub const RGMD: Applet = Applet {
     summary: "resource group manager daemon",
     description: &[
         "rgmd decides where resource groups are online, and starts, stops and watches over their resources by calling their methods. There is one on every node; services run under pmfd and are not touched when rgmd ends or is started again.",
-        "With --dev-nodes it is a whole cluster of several nodes on this machine, with a pmfd each, in the foreground. SIGINT or SIGTERM ends all of it.",
+        "With --dev-nodes it is a whole cluster of several nodes on this machine, with a pmfd each. SIGINT or SIGTERM takes every group offline and ends all of it; a second signal ends everything at once.",
         "When it is ready it says so on standard output, and to systemd.",
     ],
-    options: &[value("--dev-nodes", "NODE,...", Complete::Nothing, "be these nodes, all on this machine")],
-    universal: ONLY_HELP,
-    forms: &[Form {
-        key: &[],
-        needs: &[],
-        may: &["--dev-nodes"],
-        operands: "",
-        effect: "Run in the foreground.",
-    }],
+    options: &[
+        value(
+            "--dev-nodes",
+            "NODE,...",
+            Complete::Nothing,
+            "be a whole cluster of these nodes on this machine, pmfds included",
+        ),
+        value("--cluster", "NAME", Complete::Nothing, "name of the cluster, when it is made new"),
+        value(
+            "--commands",
+            "DIR",
+            Complete::Files,
+            "directory of the commands, first in the PATH of methods",
+        ),
+        value("--record", "FILE", Complete::Files, "record what goes into the decisions and what comes out"),
+        value("--replay", "FILE", Complete::Files, "decide anew what a record says, compare, and end"),
+        flag("--check-config", "only check the settings"),
+    ],
+    universal: UNIVERSAL,
+    forms: &[
+        Form {
+            key: &["--replay"],
+            needs: &[],
+            may: &["--cluster", "--commands"],
+            operands: "",
+            effect: "Replay a record.",
+        },
+        Form { key: &["--check-config"], needs: &[], may: &[], operands: "", effect: "Check the settings." },
+        Form {
+            key: &[],
+            needs: &[],
+            may: &["--dev-nodes", "--cluster", "--commands", "--record"],
+            operands: "",
+            effect: "Run in the foreground.",
+        },
+    ],
     examples: &[("rgmd --dev-nodes phys-1,phys-2", "a cluster of two nodes to try things on")],
     exits: &[
         ("0", "ended as asked"),
@@ -168,6 +195,7 @@ pub const RGMD: Applet = Applet {
         ("RGM_RUN_DIR", "directory of its sockets; /run/rgm where not set"),
         ("RGM_STATE_DIR", "directory of the configuration; /var/lib/rgm where not set"),
         ("RGM_CONFIG", "file of settings; /etc/rgm/rgm.toml where not set"),
+        ("RGM_LOG", "what is logged: error, warn, info, debug or trace; as the settings say where not set"),
     ],
     see_also: &["pmfd", "scrgadm", "scswitch", "scstat"],
 };
