@@ -296,13 +296,18 @@ pub fn resolve(file: &str, text: &str, notes: Notes) -> Vec<Diagnostic> {
                 line: cursor.line,
                 column: cursor.column,
                 length: cursor.length(note.span).min(room).max(1),
-                source_line,
+                source_line: visible(&source_line),
                 source_offset,
-                message: note.message,
-                help: note.help,
+                message: visible(&note.message),
+                help: visible(&note.help),
             }
         })
         .collect()
+}
+
+/// Text of the file as it can go to a terminal: a control character must neither act nor disappear.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// A place in the text that only moves forward.

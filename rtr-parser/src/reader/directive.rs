@@ -51,7 +51,8 @@ impl Reader<'_, '_> {
             return;
         }
         self.check_place(marker.span, is_from);
-        if self.part < Part::Entries {
+        // Before the first part it is misplaced itself, not everything behind it.
+        if self.part == Part::Type {
             self.part = Part::Upgrade;
         }
         if is_from {
