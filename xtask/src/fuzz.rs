@@ -50,7 +50,11 @@ fn fuzz_one(dir: &Path, binary: &Path, target: &str, seconds: u32) -> Result<()>
     fs::create_dir_all(&found)?;
     let mut fuzz = Command::new(binary);
     fuzz.arg(&found).arg(dir.join("corpus").join(target)).arg(format!("-max_total_time={seconds}"));
-    fuzz.args(["-print_final_stats=1", "-timeout=10", "-rss_limit_mb=2048", "-verbosity=0"]);
+    fuzz.args(["-print_final_stats=1", "-timeout=10", "-rss_limit_mb=2048"]);
     fuzz.arg(format!("-artifact_prefix={}/", dir.join("target").display()));
-    run::run(&mut fuzz).with_context(|| format!("fuzz target {target} found something"))
+    let output = run::output(&mut fuzz)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "fuzz target {target} found something:\n{said}");
+    said.lines().filter(|line| line.starts_with("stat::")).for_each(|line| println!("    {line}"));
+    Ok(())
 }
