@@ -4,7 +4,7 @@
 use super::Row;
 use super::fixture::Fixture;
 use super::samples::{Samples, floor};
-use crate::cluster::{NODES, send};
+use crate::cluster::send;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use std::fs::File;
@@ -55,13 +55,53 @@ impl Service {
     }
 }
 
+/// A pmfd of its own.
+struct Pmfd<'a> {
+    fixture: &'a Fixture,
+    dir: PathBuf,
+    daemon: Child,
+}
+
+impl<'a> Pmfd<'a> {
+    fn start(fixture: &'a Fixture, name: &str) -> Result<Self> {
+        let dir = fixture.dir().join(name);
+        std::fs::create_dir_all(dir.join("run"))?;
+        std::fs::create_dir_all(dir.join("state"))?;
+        let daemon = command(fixture, &dir, "pmfd").spawn().context("failed to run pmfd")?;
+        let socket = dir.join("run/pmfd.sock");
+        let limit = std::time::Duration::from_secs(10);
+        fixture.waiter.until("pmfd listens", limit, || Ok(socket.exists().then_some(())))?;
+        Ok(Self { fixture, dir, daemon })
+    }
+
+    fn pmfadm(&self) -> Command {
+        command(self.fixture, &self.dir, "pmfadm")
+    }
+}
+
+impl Drop for Pmfd<'_> {
+    fn drop(&mut self) {
+        let stopped = command(self.fixture, &self.dir, "pmfd").arg("--stop-all").status();
+        if !stopped.is_ok_and(|status| status.success()) {
+            let _ = self.daemon.kill();
+        }
+        let _ = self.daemon.wait();
+    }
+}
+
+fn command(fixture: &Fixture, dir: &Path, program: &str) -> Command {
+    let mut command = Command::new(fixture.program(program));
+    command.env("RGM_RUN_DIR", dir.join("run")).env("RGM_STATE_DIR", dir.join("state"));
+    command.env_remove("RGM_NODE").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
 fn restart(fixture: &Fixture) -> Result<Row> {
     let mut supervised = Service::new(fixture, "pmf-service")?;
     let mut bare = Service::new(fixture, "bare-service")?;
-    let cluster = fixture.cluster()?;
-    let mut start = cluster.command("pmfadm");
-    start.env("RGM_NODE", NODES[0]).args(["-c", "bench", "-n", "-1"]).args(&supervised.command);
-    ensure!(start.status()?.success(), "pmfadm -c fails");
+    let pmfd = Pmfd::start(fixture, "pmf-restart")?;
+    let started = pmfd.pmfadm().args(["-c", "bench", "-n", "-1"]).args(&supervised.command).status()?;
+    ensure!(started.success(), "pmfadm -c fails");
     let keeper = keep_up(&bare.command)?;
 
     let (mut ours, mut least) = (Samples::default(), Samples::default());
@@ -70,9 +110,6 @@ fn restart(fixture: &Fixture) -> Result<Row> {
         pid = supervised.kill(pid, &mut ours)?;
         bare_pid = bare.kill(bare_pid, &mut least)?;
     }
-    let mut stop = cluster.command("pmfadm");
-    stop.env("RGM_NODE", NODES[0]).args(["-s", "bench", "-w", "10", "KILL"]);
-    ensure!(stop.status()?.success(), "pmfadm -s fails");
     // The keeper ends when it finds nothing to run.
     std::fs::remove_file(&bare.command[0])?;
     send(bare_pid, Signal::SIGKILL)?;
@@ -112,48 +149,22 @@ fn wait_on_pidfd(child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-/// A pmfd of its own, before and after it has so many tags.
+/// Before and after it has so many tags.
 fn memory(fixture: &Fixture) -> Result<Row> {
-    let run_dir = fixture.dir().join("pmf-run");
-    let (run_text, state) = (run_dir.clone(), fixture.dir().join("pmf-state"));
-    std::fs::create_dir_all(&run_text)?;
-    std::fs::create_dir_all(&state)?;
-    let with_env = |name: &str| {
-        let mut command = Command::new(fixture.program(name));
-        command.env("RGM_RUN_DIR", &run_text).env("RGM_STATE_DIR", &state).env_remove("RGM_NODE");
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
-    };
-    let mut pmfd = with_env("pmfd").spawn().context("failed to run pmfd")?;
-    let socket = run_dir.join("pmfd.sock");
-    fixture
-        .waiter
-        .until("pmfd listens", std::time::Duration::from_secs(10), || Ok(socket.exists().then_some(())))?;
-    let before = resident(pmfd.id())?;
-    let tags = started(&with_env, TAGS);
-    let after = resident(pmfd.id());
+    let pmfd = Pmfd::start(fixture, "pmf-memory")?;
+    let before = resident(pmfd.daemon.id())?;
     for tag in 0..TAGS {
-        with_env("pmfadm").args(["-s", &format!("t{tag}"), "KILL"]).stderr(Stdio::null()).status()?;
+        let status = pmfd.pmfadm().args(["-c", &format!("t{tag}"), "/bin/sleep", "infinity"]).status()?;
+        ensure!(status.success(), "pmfadm -c fails at tag {tag}");
     }
-    send(pmfd.id(), Signal::SIGTERM)?;
-    pmfd.wait()?;
-    tags?;
+    let after = resident(pmfd.daemon.id())?;
     Ok(Row {
         what: format!("memory of pmfd a tag, at {TAGS} tags"),
         unit: "B",
-        measured: (after? - before) / TAGS as f64,
+        measured: (after - before) / TAGS as f64,
         against: None,
-        note: "resident, what pmfd needs without a tag taken off".into(),
+        note: "resident; what pmfd needs without a tag is taken off".into(),
     })
-}
-
-fn started(with_env: &dyn Fn(&str) -> Command, tags: usize) -> Result<()> {
-    for tag in 0..tags {
-        let status =
-            with_env("pmfadm").args(["-c", &format!("t{tag}"), "/bin/sleep", "infinity"]).status()?;
-        ensure!(status.success(), "pmfadm -c fails at tag {tag}");
-    }
-    Ok(())
 }
 
 /// Resident memory, in bytes.

@@ -17,17 +17,21 @@ const NOT_OURS: [&str; 6] = [
     "/run/named/session.key",
 ];
 
+/// Where cgroups of version 2 may be mounted.
+const CGROUPS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+
 /// How it was before.
 pub struct Before {
     mounts: BTreeSet<String>,
     addresses: BTreeSet<String>,
     files: BTreeSet<PathBuf>,
+    cgroups: BTreeSet<PathBuf>,
 }
 
 impl Before {
     /// Looks.
     pub fn look() -> Result<Self> {
-        Ok(Self { mounts: mounts()?, addresses: addresses()?, files: files() })
+        Ok(Self { mounts: mounts()?, addresses: addresses()?, files: files(), cgroups: cgroups_now() })
     }
 
     /// An error that names the first thing that is there now and was not before.
@@ -41,7 +45,12 @@ impl Before {
         let new: Vec<PathBuf> = files().difference(&self.files).cloned().collect();
         ensure!(new.is_empty(), "files are left: {new:?}");
         ensure!(kept || !dir.exists(), "{} is left", dir.display());
-        let left: Vec<PathBuf> = cgroup_dirs(cgroups).into_iter().filter(|path| path.exists()).collect();
+        let made = cgroups.iter().flat_map(|group| group.ancestors());
+        let made = made
+            .filter_map(|group| group.strip_prefix("/").ok())
+            .flat_map(|group| CGROUPS.map(|root| Path::new(root).join(group)));
+        let left: BTreeSet<PathBuf> =
+            made.filter(|dir| dir.exists() && !self.cgroups.contains(dir)).collect();
         ensure!(left.is_empty(), "cgroups are left: {left:?}");
         Ok(format!(
             "of {} cgroups, {} mounts, {} addresses looked at",
@@ -73,9 +82,14 @@ fn files() -> BTreeSet<PathBuf> {
     NOT_OURS.iter().map(PathBuf::from).filter(|path| path.exists()).collect()
 }
 
-/// Directories of cgroups, below every place where version 2 is mounted.
-fn cgroup_dirs(cgroups: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-    let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
-    let below = |mount: &str, group: &Path| PathBuf::from(format!("{mount}{}", group.display()));
-    mounts.iter().flat_map(|mount| cgroups.iter().map(|group| below(mount, group))).collect()
+/// Directories of all cgroups.
+fn cgroups_now() -> BTreeSet<PathBuf> {
+    let mut dirs: Vec<PathBuf> = CGROUPS.map(PathBuf::from).to_vec();
+    let mut seen = BTreeSet::new();
+    while let Some(dir) = dirs.pop() {
+        let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+        dirs.extend(entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
+        seen.insert(dir);
+    }
+    seen
 }
