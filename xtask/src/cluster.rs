@@ -82,8 +82,7 @@ impl Cluster {
         let mut command = self.command("rgmd");
         command.args(["--dev-nodes", &NODES.join(",")]);
         command.stdin(Stdio::null()).stdout(fs::File::create(&said)?).stderr(log);
-        let child = command.spawn().with_context(|| format!("failed to run {}", run::line(&command)))?;
-        let rgmd = self.rgmd.insert(child);
+        let rgmd = self.rgmd.insert(run::spawn(&mut command)?);
         waiter.until("rgmd says that it is ready", DAEMON_LIMIT, || {
             if let Some(status) = rgmd.try_wait()? {
                 bail!("rgmd ended with {status} instead of getting ready");

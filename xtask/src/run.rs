@@ -1,9 +1,10 @@
 //! Other programs, called with a word about what failed.
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{SigSet, Signal};
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The root of the source tree.
 pub fn root() -> PathBuf {
@@ -20,7 +21,7 @@ pub fn cargo() -> Command {
 
 /// Runs it, its output shown; an error unless it succeeds.
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("failed to run {}", line(command)))?;
+    let status = spawn(command)?.wait()?;
     if !status.success() {
         bail!("{}: {status}", line(command));
     }
@@ -39,7 +40,25 @@ pub fn read(command: &mut Command) -> Result<String> {
 
 /// Runs it and returns everything it said.
 pub fn output(command: &mut Command) -> Result<Output> {
-    command.output().with_context(|| format!("failed to run {}", line(command)))
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(spawn(command)?.wait_with_output()?)
+}
+
+/// Starts it. Signals that this program keeps for itself while it waits ([`crate::wait`]) are not
+/// kept from the child: it is started by a thread that does not hold them back.
+pub fn spawn(command: &mut Command) -> Result<Child> {
+    let spawn = |command: &mut Command| -> Result<Child> {
+        interrupts().thread_unblock()?;
+        Ok(command.spawn()?)
+    };
+    let spawned = std::thread::scope(|scope| scope.spawn(|| spawn(command)).join());
+    let spawned = spawned.unwrap_or_else(|_| bail!("the thread that starts it died"));
+    spawned.with_context(|| format!("failed to run {}", line(command)))
+}
+
+/// What a user sends to end this program.
+pub fn interrupts() -> SigSet {
+    [Signal::SIGINT, Signal::SIGTERM].into_iter().collect()
 }
 
 /// Is there a program of that name?

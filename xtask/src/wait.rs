@@ -1,8 +1,8 @@
 //! Waiting for something to become true. The one place where that means looking again and again:
 //! what a name server answers, or what another process has written, can't be waited for otherwise.
 
+use crate::run::interrupts;
 use anyhow::{Result, bail};
-use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::time::{Duration, Instant};
@@ -19,9 +19,7 @@ impl Waiter {
     /// From now on SIGINT and SIGTERM end a wait with an error instead of this program, so that
     /// whoever waits can clean up.
     pub fn new() -> Result<Self> {
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGINT);
-        signals.add(Signal::SIGTERM);
+        let signals = interrupts();
         signals.thread_block()?;
         let interrupts = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         Ok(Self { interrupts })

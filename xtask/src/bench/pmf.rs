@@ -5,6 +5,7 @@ use super::Row;
 use super::fixture::Fixture;
 use super::samples::{Samples, floor};
 use crate::cluster::send;
+use crate::run;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use std::fs::File;
@@ -67,7 +68,7 @@ impl<'a> Pmfd<'a> {
         let dir = fixture.dir().join(name);
         std::fs::create_dir_all(dir.join("run"))?;
         std::fs::create_dir_all(dir.join("state"))?;
-        let daemon = command(fixture, &dir, "pmfd").spawn().context("failed to run pmfd")?;
+        let daemon = run::spawn(&mut command(fixture, &dir, "pmfd"))?;
         let socket = dir.join("run/pmfd.sock");
         let limit = std::time::Duration::from_secs(10);
         fixture.waiter.until("pmfd listens", limit, || Ok(socket.exists().then_some(())))?;
