@@ -3,8 +3,10 @@
 
 use super::{Show, Stage, dns};
 use crate::cluster::{NODES, send};
+use crate::run;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const GROUP: &str = "dns-rg";
@@ -75,7 +77,10 @@ fn bring_online(show: &mut Show, stage: &mut Stage) -> Result<()> {
     show.step("scstat -g", || {
         let table = stage.cluster.run(&["scstat", "-g"])?;
         let rows = table.lines().filter(|line| line.contains("Group:") || line.contains("Resource:"));
-        Ok(rows.map(str::trim_end).collect::<Vec<_>>().join("\n               "))
+        Ok(rows
+            .map(|row| row.get(2..).unwrap_or(row).trim_end())
+            .collect::<Vec<_>>()
+            .join("\n               "))
     })
 }
 
@@ -110,28 +115,45 @@ fn lose_daemons(show: &mut Show, stage: &mut Stage) -> Result<()> {
         ensure!(stage.dns.answers()?, "the service ended with rgmd");
         stage.cluster.start(&stage.waiter)?;
         let state = moved_to(stage, NODES[1])?;
-        same_process(stage, named)?;
+        same_process(stage, NODES[1], named)?;
         Ok(format!("rgmd {rgmd} is gone; {state} still, named is still process {named}"))
     })?;
-    show.step(&format!("kill -9 pmfd of {}: it comes back and finds its tags", NODES[1]), || {
-        let named = named_of(stage, NODES[1])?;
-        let old = stage.cluster.pmfd_of(NODES[1])?;
+    let mut here = NODES[1];
+    show.step(&format!("scswitch -z -g {GROUP} -h {}, and kill -9 rgmd meanwhile", NODES[0]), || {
+        let mut switch = stage.cluster.command("scswitch");
+        switch.args(["-z", "-g", GROUP, "-h", NODES[0]]).stderr(Stdio::null());
+        let mut switch = run::spawn(&mut switch)?;
+        stage.waiter.until("the switch is under way", REPAIR_LIMIT, || {
+            Ok((stage.cluster.group_state(GROUP, NODES[1])? != "ONLINE").then_some(()))
+        })?;
+        stage.cluster.kill_rgmd()?;
+        ensure!(!switch.wait()?.success(), "scswitch says that it succeeded");
+        stage.cluster.start(&stage.waiter)?;
+        here = stage.waiter.until("the group comes to rest on one node", RECOVERY_LIMIT, || {
+            Ok(NODES.into_iter().find(|node| online_on(stage, node).is_ok()))
+        })?;
+        stage.dns.wait_for_answer(&stage.waiter, RECOVERY_LIMIT)?;
+        Ok(format!("scswitch says that rgmd is gone; the group came to rest on {here}, and answers"))
+    })?;
+    show.step(&format!("kill -9 pmfd of {here}: it comes back and finds its tags"), || {
+        let named = named_of(stage, here)?;
+        let old = stage.cluster.pmfd_of(here)?;
         send(old, Signal::SIGKILL)?;
         let new = stage.waiter.until("a new pmfd", REPAIR_LIMIT, || {
-            Ok(stage.cluster.pmfd_of(NODES[1]).ok().filter(|new| *new != old))
+            Ok(stage.cluster.pmfd_of(here).ok().filter(|new| *new != old))
         })?;
         let tag = format!("{RESOURCE}.named");
         stage.waiter.until("the new pmfd knows the tag", REPAIR_LIMIT, || {
             let asked =
-                stage.cluster.command("pmfadm").env("RGM_NODE", NODES[1]).args(["-q", &tag]).status()?;
-            Ok(asked.success().then_some(()))
+                run::output(stage.cluster.command("pmfadm").env("RGM_NODE", here).args(["-q", &tag]))?;
+            Ok(asked.status.success().then_some(()))
         })?;
-        same_process(stage, named)?;
+        same_process(stage, here, named)?;
         Ok(format!("pmfd {old} is now {new}; named is still process {named}"))
     })?;
-    show.step(&format!("kill -9 named on {}: the new pmfd repairs it", NODES[1]), || {
-        let old = kill_named(stage, NODES[1], Signal::SIGKILL)?;
-        let new = successor(stage, NODES[1], old, REPAIR_LIMIT)?;
+    show.step(&format!("kill -9 named on {here}: the new pmfd repairs it"), || {
+        let old = kill_named(stage, here, Signal::SIGKILL)?;
+        let new = successor(stage, here, old, REPAIR_LIMIT)?;
         Ok(format!("process {old} is now {new}, and answers"))
     })
 }
@@ -210,8 +232,8 @@ fn successor(stage: &Stage, node: &str, old: u32, limit: Duration) -> Result<u32
     Ok(new)
 }
 
-fn same_process(stage: &Stage, named: u32) -> Result<()> {
-    let now = named_of(stage, NODES[1])?;
+fn same_process(stage: &Stage, node: &str, named: u32) -> Result<()> {
+    let now = named_of(stage, node)?;
     ensure!(now == named, "named was process {named} and is now {now}");
     ensure!(stage.dns.answers()?, "named, process {named}, does not answer");
     Ok(())
