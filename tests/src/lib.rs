@@ -1,1 +1,3 @@
 //! Simulator, scenarios and whole-program tests.
+
+pub mod sim;

@@ -30,7 +30,8 @@ pub struct Token(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Event {
-    /// The first event after loading: the nodes that are there now.
+    /// The first event after loading: the nodes that are there now. Of a configured node that is
+    /// not among them it must be certain that nothing of it runs.
     Formed {
         /// One report a node.
         nodes: Vec<NodeReport>,

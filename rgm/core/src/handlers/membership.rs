@@ -1,6 +1,7 @@
 //! Nodes that come and go (reference 5.8).
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Phase};
+use crate::model::FailoverMode;
 use crate::order::Flown;
 use crate::{Ending, Level, MethodResult, NodeReport, Rgm, Token};
 use alloc::collections::BTreeSet;
@@ -80,15 +81,21 @@ impl Rgm {
 
     /// A cell as its node's journal has it.
     fn restore(&mut self, node: &NodeName, name: &ResourceName, cell: &Cell) {
-        if !self.conf.resources.contains_key(name) {
+        let Some(r) = self.conf.resources.get(name).cloned() else {
             self.touched.insert((name.clone(), node.clone()));
             return;
-        }
+        };
         if let Some(flight) = &cell.flight {
             self.tokens.insert(flight.token, Flown::Cell(name.clone(), node.clone()));
             self.next_token = self.next_token.max(flight.token.0 + 1);
         }
         self.with_cell(name, node, |c| *c = cell.clone());
+        if cell.phase == Phase::StopFailed && self.conf.failover_mode(&r) == FailoverMode::Hard {
+            let rule = format!(
+                "a stop of resource {name} had failed, its Failover_mode is HARD, and the node is still there"
+            );
+            self.abort(&r, node, &rule);
+        }
     }
 
     /// A deletion that was cut off goes on: FINI where it is not known to have run.

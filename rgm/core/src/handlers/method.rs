@@ -220,11 +220,16 @@ impl Rgm {
             );
             return;
         }
+        self.abort(r, node, &format!("{method} of resource {} failed and its Failover_mode is HARD", r.name));
+    }
+
+    /// Has a node stop everything by the surest means there is, unless that was ordered already.
+    pub(super) fn abort(&mut self, r: &Resource, node: &NodeName, rule: &str) {
+        debug_assert!(self.conf.failover_mode(r) == FailoverMode::Hard, "only HARD takes a node down");
         let aborting = self.nodes.get_mut(node).map(|n| core::mem::replace(&mut n.aborting, true));
         if aborting == Some(false) {
-            let rule = format!("{method} of resource {} failed and its Failover_mode is HARD", r.name);
-            let cause = self.cause(&rule);
-            self.log(Level::Error, format!("node {node} is aborted"), &rule);
+            let cause = self.cause(rule);
+            self.log(Level::Error, format!("node {node} is aborted"), rule);
             self.out.actions.push(Action::AbortNode { node: node.clone(), cause });
         }
     }
