@@ -31,11 +31,12 @@ impl SimNode {
     /// What a method's end did to the truth.
     pub(super) fn method_ended(&mut self, order: &Order, ok: bool, has_stop: bool) {
         let r = &order.resource;
-        match order.method {
-            Method::Start if ok => drop(self.serving.insert(r.clone())),
-            Method::Stop if ok => drop(self.alive.remove(r)),
-            Method::PostnetStop if ok && !has_stop => drop(self.alive.remove(r)),
-            _ => {}
+        if ok && order.method == Method::Start {
+            self.serving.insert(r.clone());
+        }
+        let last_stop = if has_stop { Method::Stop } else { Method::PostnetStop };
+        if ok && order.method == last_stop {
+            self.alive.remove(r);
         }
     }
 }

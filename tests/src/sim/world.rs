@@ -98,7 +98,9 @@ impl World {
         self.load(true)?;
         for command in plot::opening(&mut self.chance, &self.names.clone()) {
             self.ask(command)?;
+            self.settle_calmly()?;
         }
+        self.calm = false;
         for _ in 0..steps {
             self.something()?;
         }
@@ -280,10 +282,11 @@ impl World {
                 order.method, order.resource, other.method
             ));
         }
-        match order.method {
-            Method::PrenetStart | Method::Start => drop(node.alive.insert(order.resource.clone())),
-            Method::Stop | Method::PostnetStop => drop(node.serving.remove(&order.resource)),
-            _ => {}
+        if matches!(order.method, Method::PrenetStart | Method::Start) {
+            node.alive.insert(order.resource.clone());
+        }
+        if matches!(order.method, Method::Stop | Method::PostnetStop) {
+            node.serving.remove(&order.resource);
         }
         node.flights.insert(order.token, order);
         Ok(())
@@ -329,19 +332,16 @@ impl World {
         Ok(())
     }
 
+    fn resources(&self) -> impl Iterator<Item = &rgm_types::Resource> + '_ {
+        self.repo.entries.values().filter_map(|e| if let Entry::Resource(r) = e { Some(r) } else { None })
+    }
+
     fn members(&self, group: &str) -> BTreeSet<ResourceName> {
-        let of_group = |e: &Entry| match e {
-            Entry::Resource(r) if r.group.as_str() == group => Some(r.name.clone()),
-            _ => None,
-        };
-        self.repo.entries.values().filter_map(of_group).collect()
+        self.resources().filter(|r| r.group.as_str() == group).map(|r| r.name.clone()).collect()
     }
 
     fn declares_start(&self, resource: &str) -> bool {
-        let rt = self.repo.entries.values().find_map(|e| match e {
-            Entry::Resource(r) if r.name.as_str() == resource => Some(r.type_name.clone()),
-            _ => None,
-        });
+        let rt = self.resources().find(|r| r.name.as_str() == resource).map(|r| r.type_name.clone());
         let declared =
             |e: &Entry| matches!(e, Entry::Type(t) if Some(&t.name) == rt.as_ref() && t.has(Method::Start));
         self.repo.entries.values().any(declared)
@@ -490,23 +490,29 @@ impl World {
     /// The world heals: no more faults, every method succeeds, every node is up. Everything asked
     /// must be answered, and everything that should be online must be.
     fn heal(&mut self) -> Result<(), String> {
-        self.calm = true;
         self.tell("the world heals".to_string());
         self.end_aborts()?;
         let down: Vec<NodeName> =
             self.nodes.iter().filter(|(_, n)| !n.up).map(|(name, _)| name.clone()).collect();
         down.iter().try_for_each(|n| self.bring_back(n))?;
-        for _ in 0..HEALING_MAX {
-            if self.flying().is_empty() && self.nodes.values().all(|n| !n.aborting) {
-                break;
-            }
-            self.end_aborts()?;
-            self.end_a_method()?;
-        }
+        self.settle_calmly()?;
         if let Some((id, command)) = self.open.first_key_value() {
             return Err(format!("INV-08: {id:?} was never answered: {command:?}"));
         }
         self.check_online()
+    }
+
+    /// Everything under way ends well.
+    fn settle_calmly(&mut self) -> Result<(), String> {
+        self.calm = true;
+        for _ in 0..HEALING_MAX {
+            if self.flying().is_empty() && self.nodes.values().all(|n| !n.aborting) {
+                return Ok(());
+            }
+            self.end_aborts()?;
+            self.end_a_method()?;
+        }
+        Err("INV-08: the world does not come to rest".to_string())
     }
 
     fn check_online(&self) -> Result<(), String> {
