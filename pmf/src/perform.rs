@@ -64,7 +64,7 @@ impl Daemon {
                 }
             }
             Action::Signal { id, signal } => self.signal(id, signal),
-            Action::Log(id, line) => self.log(id, line),
+            Action::Log { id, name, line } => self.log(id, &name, line),
             Action::Remove { id, tag, exceeded } => self.remove(id, &tag, exceeded),
             Action::Reply(request, answer) => self.answer(request, answer),
         }
@@ -81,7 +81,9 @@ impl Daemon {
         }
         let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
         match tag.phase {
-            Phase::Starting { first: false } if !entry.reusable => {
+            Phase::Starting { first: false }
+                if !entry.reusable && (entry.level.is_some() || !self.places.lacks_cgroups()) =>
+            {
                 self.places.leave(entry.place);
                 entry.place = self.places.fresh(&tag.name)?;
                 entry.reusable = true;
@@ -296,16 +298,11 @@ impl Daemon {
         }
     }
 
-    fn log(&self, id: TagId, line: Line) {
-        let Some((tag, spec)) = self.core.tag(id).zip(self.entries.get(&id).and_then(|e| e.spec().ok()))
-        else {
-            return;
-        };
-        let name = &tag.name;
+    fn log(&self, id: TagId, name: &str, line: Line) {
+        let Some(Ok(spec)) = self.entries.get(&id).map(Entry::spec) else { return };
         match line {
-            Line::Restarting { restarts } => {
+            Line::Restarting { retries, restarts } => {
                 let path = spec.job.argv.first().map(|path| path.display()).unwrap_or_default();
-                let retries = tag.policy.retries();
                 tracing::info!(
                     "PMF is restarting process that died: tag={name}, cmd_path={path}, \
                      max_retries={retries}, num_retries={restarts}"

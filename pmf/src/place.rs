@@ -191,22 +191,81 @@ impl Places {
         self.root.as_ref().map(|root| root.named(&self.name(place)))
     }
 
-    /// Looks through `/proc`.
+    /// Looks through `/proc`, which is no snapshot: a process that ended while we looked may have left
+    /// a child that was not listed yet, and one that is executing a program at this moment shows no
+    /// environment. Then it is looked at again, before all are said to be gone.
     fn search(&self, place: Place) -> Vec<i32> {
         let mark = format!("{MARK}={}", self.name(place));
-        let all: Vec<Stat> =
-            all_pids().into_iter().filter_map(Stat::read).filter(|stat| !stat.zombie).collect();
-        let marked = |stat: &Stat| {
-            (place.session != 0 && stat.session == place.session) || has_variable(stat.pid, mark.as_bytes())
-        };
-        let mut found: BTreeSet<i32> = all.iter().filter(|stat| marked(stat)).map(|stat| stat.pid).collect();
+        let (mut changes, mut executing) = (0, 0);
         loop {
-            let children = all.iter().filter(|stat| found.contains(&stat.parent)).map(|stat| stat.pid);
-            let larger: BTreeSet<i32> = found.iter().copied().chain(children).collect();
-            if larger.len() == found.len() {
-                return found.into_iter().collect();
+            let look = Look::new(mark.as_bytes(), place.session);
+            if look.found.is_empty() && look.executing && executing < EXECUTING_MAX {
+                executing += 1;
+                // A moment for it to come out of execve; nothing tells when it has.
+                let _passed = rustix::event::poll(&mut [], Some(&EXECUTING_PAUSE));
+            } else if look.found.is_empty() && look.changing && changes < CHANGES_MAX {
+                changes += 1;
+            } else {
+                return look.found.into_iter().collect();
             }
-            found = larger;
+        }
+    }
+}
+
+/// How often it is looked again because a process ended meanwhile: on a busy machine always one does.
+const CHANGES_MAX: u32 = 20;
+/// How often it is looked again because of an orphan that executes a program: two seconds in all.
+const EXECUTING_MAX: u32 = 400;
+const EXECUTING_PAUSE: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+
+/// One look through `/proc`.
+struct Look {
+    /// The processes with a mark or of a session, and their descendants.
+    found: BTreeSet<i32>,
+    /// A process has ended meanwhile.
+    changing: bool,
+    /// An orphan shows neither arguments nor environment.
+    executing: bool,
+}
+
+impl Look {
+    fn new(mark: &[u8], session: i32) -> Self {
+        // Orphans are children of ours; any other process has a parent that is found as well.
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        let mut look = Self { found: BTreeSet::new(), changing: false, executing: false };
+        let mut all = Vec::new();
+        for pid in all_pids() {
+            let Some(stat) = Stat::read(pid) else {
+                look.changing = true;
+                continue;
+            };
+            if stat.zombie {
+                look.changing |= stat.parent == own;
+                continue;
+            }
+            let variables = text_of(pid, "environ");
+            let marked = variables.split(|byte| *byte == 0).any(|variable| variable == mark);
+            if marked || (session != 0 && stat.session == session) {
+                look.found.insert(pid);
+            } else if stat.parent == own && variables.is_empty() {
+                look.executing |= text_of(pid, "cmdline").is_empty();
+            }
+            all.push(stat);
+        }
+        look.add_descendants(&all);
+        look
+    }
+
+    fn add_descendants(&mut self, all: &[Stat]) {
+        loop {
+            let before = self.found.len();
+            let found = &self.found;
+            let children = all.iter().filter(|stat| found.contains(&stat.parent)).map(|stat| stat.pid);
+            let children: Vec<i32> = children.collect();
+            self.found.extend(children);
+            if self.found.len() == before {
+                return;
+            }
         }
     }
 }
@@ -251,9 +310,9 @@ fn all_pids() -> Vec<i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-fn has_variable(pid: i32, entry: &[u8]) -> bool {
-    let path: PathBuf = ["/proc", &pid.to_string(), "environ"].iter().collect();
-    fs::read(path).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|variable| variable == entry))
+fn text_of(pid: i32, file: &str) -> Vec<u8> {
+    let path: PathBuf = ["/proc", &pid.to_string(), file].iter().collect();
+    fs::read(path).unwrap_or_default()
 }
 
 /// The process `pid`, provided that it is in `place`: opened first, looked up afterwards, so that a

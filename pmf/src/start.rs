@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use methods::cgroup::{Root, instance_name};
@@ -54,6 +55,9 @@ pub enum Asked {
     /// Help.
     Help,
 }
+
+/// How long a birth may take on a very busy machine.
+const BIRTH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Understands the command line.
 pub fn parse(mut args: lexopt::Parser) -> Result<Asked, lexopt::Error> {
@@ -110,7 +114,8 @@ pub fn stop_all(paths: &Paths) -> anyhow::Result<()> {
     }
 }
 
-/// One pmfd per state directory. The kernel releases the lock however the process ends.
+/// One pmfd per state directory. The kernel releases the lock however the process ends; a child that
+/// a killed pmfd was just giving birth to shares it for a moment more.
 fn lock(path: &Path) -> anyhow::Result<File> {
     let mut file = File::options()
         .write(true)
@@ -118,8 +123,13 @@ fn lock(path: &Path) -> anyhow::Result<File> {
         .truncate(false)
         .open(path)
         .with_context(|| format!("cannot open {}", path.display()))?;
-    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        bail!("another pmfd holds {}; stop it first", path.display());
+    let until = Instant::now() + BIRTH_WITHIN;
+    while rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() > until {
+            bail!("another pmfd holds {}; stop it first", path.display());
+        }
+        let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        rustix::event::poll(&mut [], Some(&pause))?;
     }
     file.set_len(0)?;
     writeln!(file, "{}", std::process::id())?;

@@ -114,8 +114,15 @@ pub enum Action {
         /// The signal.
         signal: i32,
     },
-    /// Log a line about it.
-    Log(TagId, Line),
+    /// Log a line about it. It may be gone from the core already.
+    Log {
+        /// The tag.
+        id: TagId,
+        /// Its name.
+        name: String,
+        /// The line.
+        line: Line,
+    },
     /// It has been taken off the books: write that down, and forget all about it. If its retries
     /// were exceeded, that is written down in the same stroke, and whoever it belongs to is told.
     Remove {
@@ -135,6 +142,8 @@ pub enum Action {
 pub enum Line {
     /// It is started again.
     Restarting {
+        /// Restarts allowed; -1: as many as it takes.
+        retries: i32,
         /// Restarts that count, this one included.
         restarts: u64,
     },
@@ -343,9 +352,11 @@ impl Core {
             }
         } else if tag.has_action {
             tag.phase = Phase::Acting;
-            out.extend([Action::Save(id), Action::RunAction(id), Action::Log(id, Line::FailedToStayUp)]);
+            let name = tag.name.clone();
+            out.extend([Action::Save(id), Action::RunAction(id)]);
+            out.push(Action::Log { id, name, line: Line::FailedToStayUp });
         } else {
-            out.push(Action::Log(id, Line::FailedToStayUp));
+            out.push(Action::Log { id, name: tag.name.clone(), line: Line::FailedToStayUp });
             self.remove(id, true, out);
         }
     }
@@ -364,7 +375,7 @@ impl Core {
                 self.restart(id, now, out);
             } else {
                 let seconds = next.since(now).0.div_ceil(1000);
-                out.push(Action::Log(id, Line::Sleeping { seconds }));
+                out.push(Action::Log { id, name: tag.name.clone(), line: Line::Sleeping { seconds } });
                 self.restart_at(id, next, out);
             }
         }
@@ -376,7 +387,9 @@ impl Core {
         tag.phase = Phase::Starting { first: false };
         tag.restarts += 1;
         let restarts = tag.restarts_in_period(now);
-        out.extend([Action::Save(id), Action::Start(id), Action::Log(id, Line::Restarting { restarts })]);
+        let line = Line::Restarting { retries: tag.policy.retries(), restarts };
+        let log = Action::Log { id, name: tag.name.clone(), line };
+        out.extend([Action::Save(id), Action::Start(id), log]);
     }
 
     fn restart_at(&mut self, id: TagId, until: Millis, out: &mut Vec<Action>) {

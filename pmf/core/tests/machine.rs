@@ -74,6 +74,10 @@ impl World {
     }
 }
 
+fn log(id: TagId, line: Line) -> Action {
+    Action::Log { id, name: "tag".into(), line }
+}
+
 fn starts(actions: &[Action]) -> usize {
     actions.iter().filter(|action| matches!(action, Action::Start(_))).count()
 }
@@ -85,7 +89,7 @@ fn removed(actions: &[Action]) -> Option<bool> {
         | Action::Start(_)
         | Action::RunAction(_)
         | Action::Signal { .. }
-        | Action::Log(..)
+        | Action::Log { .. }
         | Action::Reply(..) => None,
     })
 }
@@ -97,7 +101,7 @@ fn replies(actions: &[Action]) -> Vec<Result<(), Refused>> {
         | Action::Start(_)
         | Action::RunAction(_)
         | Action::Signal { .. }
-        | Action::Log(..)
+        | Action::Log { .. }
         | Action::Remove { .. } => None,
     };
     actions.iter().filter_map(reply).collect()
@@ -148,7 +152,7 @@ fn with_n_retries_the_command_runs_n_plus_one_times_before_the_action_is_called(
     assert_eq!(starts(&world.exit(id)), 1);
     let actions = world.exit(id);
     assert_eq!(starts(&actions), 0);
-    assert_eq!(actions, [Action::Save(id), Action::RunAction(id), Action::Log(id, Line::FailedToStayUp)]);
+    assert_eq!(actions, [Action::Save(id), Action::RunAction(id), log(id, Line::FailedToStayUp)]);
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn an_action_program_revives_a_tag_at_most_once_a_minute() {
     world.pass(20_000);
     world.exit(id);
     let actions = world.feed(Event::ActionEnded { id, success: true });
-    assert_eq!(actions, [Action::Log(id, Line::Sleeping { seconds: 40 }), Action::Save(id)]);
+    assert_eq!(actions, [log(id, Line::Sleeping { seconds: 40 }), Action::Save(id)]);
     assert_eq!(world.core.next_deadline().map(|(at, _)| at), Some(world.now.after(Millis(40_000))));
     assert_eq!(starts(&world.pass(39_999)), 0);
     assert_eq!(starts(&world.pass(1)), 1);

@@ -1,0 +1,34 @@
+//! A thousand tags.
+
+use crate::kit::{Node, eventually, signal};
+
+#[test]
+fn a_thousand_tags_are_started_killed_restarted_taken_over_and_ended() {
+    let mut node = Node::new();
+    let names: Vec<String> = (0..1000).map(|number| format!("tag{number}")).collect();
+    let node_ref = &node;
+    std::thread::scope(|scope| {
+        for part in names.chunks(125) {
+            scope.spawn(move || {
+                for name in part {
+                    node_ref.ok(&["-c", name, "-n", "1", "/bin/sleep", "1000"]);
+                }
+            });
+        }
+    });
+    let views = |node: &Node| -> Vec<rgm_api::pmf::TagView> {
+        serde_json::from_str(&node.ok(&["-L", "--json"])).unwrap()
+    };
+    let before = views(&node);
+    assert_eq!(before.len(), 1000);
+    node.kill_pmfd();
+    // Every other one dies while nobody looks.
+    before.iter().step_by(2).for_each(|view| signal(view.pids[0], 9));
+    node.start();
+    eventually("all run again", || views(&node).iter().all(|view| view.pids.len() == 1));
+    let after = views(&node);
+    for (number, (before, after)) in before.iter().zip(&after).enumerate() {
+        assert_eq!(after.restarts, u64::from(number % 2 == 0), "{}", after.tag);
+        assert_eq!(before.pids == after.pids, number % 2 == 1, "{}", after.tag);
+    }
+}
