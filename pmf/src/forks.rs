@@ -128,7 +128,7 @@ enum Told {
 }
 
 /// Joins the group to which the kernel tells of processes.
-fn connect() -> io::Result<OwnedFd> {
+pub fn connect() -> io::Result<OwnedFd> {
     const PROC_EVENTS_GROUP: u32 = 1;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let protocol = Some(netlink::CONNECTOR);

@@ -146,7 +146,7 @@ impl Places {
     /// Ends every process in every place, and removes them all.
     pub fn end(&mut self, used: impl IntoIterator<Item = Place>) -> io::Result<()> {
         let Some(root) = &self.root else {
-            let used: Vec<Place> = used.into_iter().collect();
+            let used: Vec<Place> = used.into_iter().chain(self.stale.iter().copied()).collect();
             while used.iter().any(|place| !self.search(*place).is_empty()) {
                 for place in &used {
                     self.signal(*place, KILL)?;
@@ -179,7 +179,7 @@ impl Places {
     fn remove(&self, place: Place) -> bool {
         match (&self.root, self.cgroup(place)) {
             (Some(root), Some(cgroup)) => root.remove(&cgroup).is_ok(),
-            _ => true,
+            _ => self.search(place).is_empty(),
         }
     }
 
