@@ -119,8 +119,9 @@ fn measure(executed: &Executed, rounds: usize) -> anyhow::Result<f64> {
 fn measure_known(executed: &Executed, rounds: usize, mut pid: i32) -> anyhow::Result<f64> {
     let mut times = Vec::with_capacity(rounds);
     for _ in 0..rounds {
-        // Past the start of the victim itself, so that all that is measured is supervision.
-        poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 3_000_000 }))?;
+        // Past the start of the victim itself, and past the time in which pmfd takes its death for a
+        // stillbirth, so that all that is measured is supervision.
+        poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 15_000_000 }))?;
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         send_signal(pid, 9)?;
         let (successor, at) = executed.next()?;

@@ -19,7 +19,7 @@ use crate::place::{Place, Stat, open_member};
 
 /// A process killed so soon after its birth in a used cgroup may be a victim of that cgroup: the
 /// kernel kills whoever is born where `cgroup.kill` was written. The next one gets a new place.
-const STILLBORN_WITHIN: Millis = Millis(50);
+const STILLBORN_WITHIN: Millis = Millis(5);
 const KILL: i32 = 9;
 /// What pmfd itself was told by systemd is not for those it starts.
 const NOT_INHERITED: [&str; 7] = [
