@@ -203,3 +203,14 @@ async fn pass_on(mut answers: UnboundedReceiver<Answer>, stream: &mut UnixStream
 fn may_change(uid: u32) -> bool {
     uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
+
+/// For tests of whoever answers: a way back, and what came back at last.
+#[cfg(test)]
+pub fn answers() -> (Answers, impl FnMut() -> Option<Outcome>) {
+    let (sender, mut receiver) = unbounded_channel();
+    let last = move || match receiver.try_recv() {
+        Ok(Answer::Last(outcome)) => Some(outcome),
+        Ok(Answer::Progress(_)) | Err(_) => None,
+    };
+    (Answers { sender, more: false }, last)
+}

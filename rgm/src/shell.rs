@@ -13,6 +13,8 @@
 mod gather;
 mod hands;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 pub use hands::Hands;
 

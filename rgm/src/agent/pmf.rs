@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{sleep, timeout};
 
 /// What a pmfd of ours prints, in the run directory.
@@ -94,19 +94,24 @@ impl Agent {
             self.end_pmfd().await;
         }
         let log = self.0.setup.paths.run_dir().join(LOG);
-        self.launch_pmfd(program, &log)?;
-        let answers = async {
+        let start = async {
             let mut wait = RETRY.0;
-            while UnixStream::connect(&socket).await.is_err() {
+            loop {
+                tokio::select! {
+                    ended = self.launch_pmfd(program, &log)? => drop(ended),
+                    () = answering(&socket) => return Ok(()),
+                }
+                // At once: the one before it may not have let go of its lock yet.
                 sleep(wait).await;
                 wait = RETRY.1.min(wait * 2);
             }
         };
-        let silent = |_| PmfdError::Silent { socket: socket.clone(), log };
-        timeout(PMFD_WAIT, answers).await.map_err(silent)
+        let silent = |_| PmfdError::Silent { socket: socket.clone(), log: log.clone() };
+        timeout(PMFD_WAIT, start).await.map_err(silent)?
     }
 
-    fn launch_pmfd(&self, program: &Path, log: &Path) -> Result<(), PmfdError> {
+    /// Starts pmfd; what is returned ends with it.
+    fn launch_pmfd(&self, program: &Path, log: &Path) -> Result<JoinHandle<()>, PmfdError> {
         let mut options = OpenOptions::new();
         let output = options.create(true).append(true).mode(0o600).open(log);
         let output = output.map_err(|source| PmfdError::Log { path: log.to_owned(), source })?;
@@ -126,8 +131,7 @@ impl Agent {
             .start()
             .map_err(|source| PmfdError::Start { program: program.to_owned(), source })?;
         tracing::info!(node = %self.0.setup.node, pid = launched.pid, "pmfd is started");
-        spawn_local(reap(launched.pidfd));
-        Ok(())
+        Ok(spawn_local(reap(launched.pidfd)))
     }
 
     /// Ends pmfd with all it supervises, and waits for its end.
@@ -211,6 +215,15 @@ impl Agent {
                 spawn_local(self.clone().acknowledge(seq));
             }
         }
+    }
+}
+
+/// Waits until somebody listens.
+async fn answering(socket: &Path) {
+    let mut wait = RETRY.0;
+    while UnixStream::connect(socket).await.is_err() {
+        sleep(wait).await;
+        wait = RETRY.1.min(wait * 2);
     }
 }
 
