@@ -16,7 +16,7 @@
 //!
 //! The same structure is what a node writes into its journal and reports when it comes back.
 
-use crate::event::Token;
+use crate::ids::Token;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;

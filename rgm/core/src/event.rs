@@ -8,6 +8,7 @@
 //! the daemon, the simulator and the model checker; none of them decides anything.
 
 use crate::cell::Cell;
+pub use crate::ids::{RequestId, Token};
 use alloc::string::String;
 use alloc::vec::Vec;
 use rgm_types::config::Write;
@@ -15,16 +16,6 @@ use rgm_types::{
     Command, Done, GroupName, Method, Millis, NodeName, Progress, PropName, Refusal, ResourceName, TypeName,
 };
 use serde::{Deserialize, Serialize};
-
-/// Names a request until it is answered. The shell counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RequestId(pub u64);
-
-/// Names one execution of a method, for ever. A result with a token nobody waits for is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Token(pub u64);
 
 /// A fact handed to the core.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,6 +32,7 @@ mod dry_run;
 pub mod event;
 mod get;
 mod handlers;
+mod ids;
 pub mod invariants;
 pub mod model;
 mod ops;

@@ -5,16 +5,18 @@
 
 use crate::admit::Goal;
 use crate::cell::Phase;
-use crate::handlers::{Handover, OWN_REQUEST};
 use crate::plan::{Block, Plan};
 use crate::{RequestId, Rgm, Token};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use rgm_types::{
     Command, Done, GroupName, GroupState, NodeName, Progress, Refusal, Resource, ResourceName, SchaErr,
 };
+
+/// Marks the requests of the manager itself.
+pub(crate) const OWN_REQUEST: u64 = 1 << 63;
 
 /// A request under way.
 #[derive(Debug, Clone)]
@@ -36,6 +38,22 @@ pub(crate) enum Stage {
     Goals { goals: Vec<Goal>, problems: Vec<String>, messages: Vec<String> },
     /// The end of everything.
     Shutdown,
+}
+
+/// A giveover whose candidates are being asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Handover {
+    pub(crate) group: GroupName,
+    pub(crate) resource: ResourceName,
+    pub(crate) from: NodeName,
+    /// CHECK_GIVEOVER: only ask.
+    pub(crate) check_only: bool,
+    /// The candidate that is asked now.
+    pub(crate) candidate: NodeName,
+    /// Those still to ask, best first.
+    pub(crate) left: VecDeque<NodeName>,
+    pub(crate) waiting: BTreeSet<Token>,
+    pub(crate) vetoes: Vec<String>,
 }
 
 impl Op {

@@ -248,8 +248,8 @@ fn timeout_of(r: &Resource, rt: &ResourceType, method: Method) -> Millis {
     Millis::from_secs(value.and_then(rgm_types::Value::int).unwrap_or(3600))
 }
 
-/// The finer state of a cell, as the log names it (reference 4.6).
-pub(crate) fn internal_state(cell: &Cell) -> &'static str {
+/// The finer state of a cell, as the log names it (reference 4.6). `monitorable`: the type has a monitor.
+pub(crate) fn internal_state(cell: &Cell, monitorable: bool) -> &'static str {
     match (cell.running(), cell.phase) {
         (Some(Method::PrenetStart), _) => "R_PRENET_STARTING",
         (Some(Method::Start), _) => "R_STARTING",
@@ -262,8 +262,8 @@ pub(crate) fn internal_state(cell: &Cell) -> &'static str {
         (Some(Method::Boot), _) => "R_BOOTING",
         (_, Phase::Offline) => "R_OFFLINE",
         (_, Phase::Prenet) => "R_ONLINE_STANDBY",
-        (_, Phase::Started) => "R_ONLINE_UNMON",
-        (_, Phase::Monitored) => "R_ONLINE",
+        (_, Phase::Started) if monitorable => "R_ONLINE_UNMON",
+        (_, Phase::Started | Phase::Monitored) => "R_ONLINE",
         (_, Phase::MonitorFailed) => "R_MON_FAILED",
         (_, Phase::StartFailed) => "R_START_FAILED",
         (_, Phase::Stopped) => "R_STOPPED",

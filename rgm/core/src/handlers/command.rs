@@ -1,5 +1,6 @@
 //! Requests: admitted, validated, committed, carried out.
 
+use super::tell;
 use crate::admit::{Change, Effect};
 use crate::cell::Phase;
 use crate::ops::{Op, Stage};
@@ -78,7 +79,7 @@ impl Rgm {
                 Err(refusal) => self.reply(id, Err(refusal)),
             }
         } else {
-            let message = format!("{}: VALIDATE failed, nothing was changed", name(&command));
+            let message = format!("{}: VALIDATE failed, nothing was changed", tell::command(&command));
             let refusal = Refusal { code: SchaErr::Method, message, hint: String::new(), output: failed };
             self.reply(id, Err(refusal));
         }
@@ -238,40 +239,5 @@ impl Rgm {
             Some(from) => drop(self.ops.insert(id, Op { from, stage: Stage::Shutdown })),
             None => self.reply(id, Ok(Done::default())),
         }
-    }
-}
-
-/// What a command is called in a sentence.
-pub(super) fn name(command: &Command) -> String {
-    match command {
-        Command::TypeRegister { declaration } => format!("registration of type {}", declaration.name),
-        Command::TypeSet { name, .. } => format!("change of type {name}"),
-        Command::TypeUnregister { name } => format!("unregistration of type {name}"),
-        Command::GroupCreate { name, .. } => format!("creation of group {name}"),
-        Command::GroupSet { name, .. } => format!("change of group {name}"),
-        Command::GroupDelete { name } => format!("deletion of group {name}"),
-        Command::ResourceCreate { name, .. } => format!("creation of resource {name}"),
-        Command::ResourceSet { name, .. } => format!("change of resource {name}"),
-        Command::ResourceDelete { name } => format!("deletion of resource {name}"),
-        Command::Switch { groups, nodes } => format!("switch of {groups:?} to {nodes:?}"),
-        Command::Remaster { groups } => format!("remaster of {groups:?}"),
-        Command::BringOnline { groups } => format!("bringing online of {groups:?}"),
-        Command::Offline { groups } => format!("taking offline of {groups:?}"),
-        Command::Restart { groups, .. } => format!("restart of {groups:?}"),
-        Command::Manage { groups } => format!("managing of {groups:?}"),
-        Command::Unmanage { groups } => format!("unmanaging of {groups:?}"),
-        Command::SetEnabled { resources, on, .. } => {
-            format!("{} of {resources:?}", if *on { "enabling" } else { "disabling" })
-        }
-        Command::SetMonitored { resources, on, .. } => {
-            format!("{} of monitoring of {resources:?}", if *on { "enabling" } else { "disabling" })
-        }
-        Command::ClearStopFailed { resources, .. } => format!("clearing of STOP_FAILED of {resources:?}"),
-        Command::Quiesce { groups, .. } => format!("quiescing of {groups:?}"),
-        Command::Suspend { groups, .. } => format!("suspension of {groups:?}"),
-        Command::Resume { groups } => format!("resumption of {groups:?}"),
-        Command::Evacuate { nodes, .. } => format!("evacuation of {nodes:?}"),
-        Command::Control { op, resource, .. } => format!("scha_control {} by resource {resource}", op.word()),
-        Command::SetStatus { resource, .. } => format!("status of resource {resource}"),
     }
 }

@@ -5,7 +5,7 @@
 //! the group stays where it is.
 
 use crate::admit::Goal;
-use crate::ops::{Op, Stage};
+use crate::ops::{Handover, OWN_REQUEST, Op, Stage};
 use crate::order::spot;
 use crate::{Ending, Level, MethodResult, RequestId, Rgm, Token};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -13,28 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use rgm_types::{
-    Done, Giveover, Group, GroupName, Method, NodeName, Refusal, Resource, ResourceName, SchaErr,
-};
-
-/// Marks the requests of the manager itself.
-pub(crate) const OWN_REQUEST: u64 = 1 << 63;
-
-/// A giveover whose candidates are being asked.
-#[derive(Debug, Clone)]
-pub(crate) struct Handover {
-    pub(crate) group: GroupName,
-    resource: ResourceName,
-    from: NodeName,
-    /// CHECK_GIVEOVER: only ask.
-    check_only: bool,
-    /// The candidate that is asked now.
-    candidate: NodeName,
-    /// Those still to ask, best first.
-    left: VecDeque<NodeName>,
-    waiting: BTreeSet<Token>,
-    vetoes: Vec<String>,
-}
+use rgm_types::{Done, Giveover, Group, Method, NodeName, Refusal, Resource, ResourceName, SchaErr};
 
 impl Rgm {
     /// `id` is `None` when the manager itself decides it, for a resource without a monitor.

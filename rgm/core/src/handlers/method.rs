@@ -79,7 +79,8 @@ impl Rgm {
             self.log(Level::Error, text, "a method fails by its exit status, a signal, or its timeout");
             self.failed(&r, node, flight.method);
         }
-        let state = internal_state(&self.cell(name, node));
+        let monitorable = self.conf.type_of(&r).is_some_and(|t| t.has(Method::MonitorStart));
+        let state = internal_state(&self.cell(name, node), monitorable);
         self.log_state(name, node, state);
     }
 

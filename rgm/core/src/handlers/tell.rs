@@ -1,0 +1,59 @@
+//! Events and commands in words, for logs and errors.
+
+use crate::Event;
+use alloc::format;
+use alloc::string::String;
+use rgm_types::Command;
+
+/// An event, as an operator would tell it.
+pub(super) fn event(event: &Event) -> String {
+    match event {
+        Event::Formed { .. } => String::from("the cluster formed"),
+        Event::NodeUp(r) => format!("node {} joined", r.node),
+        Event::NodeDown { node } => format!("node {node} is gone"),
+        Event::Request { from, command, .. } => format!("{} on node {from}", self::command(command)),
+        Event::MethodEnded { node, token, result } => {
+            format!("method {} on node {node} ended: {:?}", token.0, result.ending)
+        }
+        Event::PmfExceeded { node, resource, tag } => {
+            format!("PMF gave up restarting {tag} of resource {resource} on node {node}")
+        }
+        Event::Shutdown { .. } => String::from("the cluster shuts down"),
+        Event::Tick => String::from("a deadline has come"),
+    }
+}
+
+/// What a command is called in a sentence.
+pub(super) fn command(command: &Command) -> String {
+    match command {
+        Command::TypeRegister { declaration } => format!("registration of type {}", declaration.name),
+        Command::TypeSet { name, .. } => format!("change of type {name}"),
+        Command::TypeUnregister { name } => format!("unregistration of type {name}"),
+        Command::GroupCreate { name, .. } => format!("creation of group {name}"),
+        Command::GroupSet { name, .. } => format!("change of group {name}"),
+        Command::GroupDelete { name } => format!("deletion of group {name}"),
+        Command::ResourceCreate { name, .. } => format!("creation of resource {name}"),
+        Command::ResourceSet { name, .. } => format!("change of resource {name}"),
+        Command::ResourceDelete { name } => format!("deletion of resource {name}"),
+        Command::Switch { groups, nodes } => format!("switch of {groups:?} to {nodes:?}"),
+        Command::Remaster { groups } => format!("remaster of {groups:?}"),
+        Command::BringOnline { groups } => format!("bringing online of {groups:?}"),
+        Command::Offline { groups } => format!("taking offline of {groups:?}"),
+        Command::Restart { groups, .. } => format!("restart of {groups:?}"),
+        Command::Manage { groups } => format!("managing of {groups:?}"),
+        Command::Unmanage { groups } => format!("unmanaging of {groups:?}"),
+        Command::SetEnabled { resources, on, .. } => {
+            format!("{} of {resources:?}", if *on { "enabling" } else { "disabling" })
+        }
+        Command::SetMonitored { resources, on, .. } => {
+            format!("{} of monitoring of {resources:?}", if *on { "enabling" } else { "disabling" })
+        }
+        Command::ClearStopFailed { resources, .. } => format!("clearing of STOP_FAILED of {resources:?}"),
+        Command::Quiesce { groups, .. } => format!("quiescing of {groups:?}"),
+        Command::Suspend { groups, .. } => format!("suspension of {groups:?}"),
+        Command::Resume { groups } => format!("resumption of {groups:?}"),
+        Command::Evacuate { nodes, .. } => format!("evacuation of {nodes:?}"),
+        Command::Control { op, resource, .. } => format!("scha_control {} by resource {resource}", op.word()),
+        Command::SetStatus { resource, .. } => format!("status of resource {resource}"),
+    }
+}
