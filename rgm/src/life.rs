@@ -83,6 +83,9 @@ pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths) -> Result<(),
     for dir in [paths.cluster_run_dir(), paths.cluster_state_dir()] {
         fs::create_dir_all(dir).map_err(|source| LifeError::Dir { path: dir.to_owned(), source })?;
     }
+    // From now on a signal waits until the loop takes it, so that nothing half started is left behind.
+    let on = |kind| signal(kind).map_err(LifeError::Signals);
+    let (interrupt, terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
     let lock = Lock::take(&paths.cluster_run_dir().join("rgmd.lock"))?;
     let mut repository = Embedded::open(&paths.ccr_file())?;
     let (cluster, names) = nodes::settle(&mut repository, asks, settings)?;
@@ -107,8 +110,6 @@ pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths) -> Result<(),
             Recorder::create(path).map_err(|source| LifeError::Record { path: path.clone(), source })?
         }
     };
-    let on = |kind| signal(kind).map_err(LifeError::Signals);
-    let (interrupt, terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
     let mut sources = Sources { inbox, asked, interrupt, terminate };
     let on_signal = if several { OnSignal::TakeOffline } else { OnSignal::EndDaemon };
     let mut shell = Shell::start(hands, recorder, info(&cluster, &names), on_signal)?;
@@ -154,20 +155,22 @@ async fn put_away(
             shell.answer_reads(sources, limit).await;
             Ok(())
         }
-        End::Offline | End::Abandoned => leave_all(agents).await,
+        End::Offline | End::Abandoned => {
+            leave_all(agents).await;
+            Ok(())
+        }
         End::NotOffline(refusal) => {
             tracing::error!("not everything could be taken offline: {}", refusal.message);
-            leave_all(agents).await?;
+            leave_all(agents).await;
             Err(LifeError::NotOffline(refusal.message))
         }
     }
 }
 
-async fn leave_all(agents: BTreeMap<NodeName, Agent>) -> Result<(), LifeError> {
+async fn leave_all(agents: BTreeMap<NodeName, Agent>) {
     for agent in agents.into_values() {
         agent.leave().await;
     }
-    Ok(())
 }
 
 /// Opens the sockets; the first speaks for the first node.

@@ -36,6 +36,9 @@ use tokio::sync::mpsc::Receiver;
 
 /// After a commit failed a second time within this, the core is loaded anew only this much later.
 const RELOAD_WAIT: Millis = Millis(1000);
+/// Shortest time between two ticks, whatever the core says: a deadline it does not take care of must
+/// not eat the processor.
+const TICK_WAIT: Millis = Millis(10);
 /// Tokens of one life of the core: far more than can be used until the clock gives the next range.
 const TOKEN_BITS: u32 = 20;
 
@@ -89,6 +92,7 @@ pub struct Shell {
     /// When a commit last failed, and when to load anew (boot clock).
     failed_at: Option<Millis>,
     reload_at: Option<Millis>,
+    ticked_at: Millis,
     end: Option<End>,
 }
 
@@ -112,6 +116,7 @@ impl Shell {
             first_token: 0,
             failed_at: None,
             reload_at: None,
+            ticked_at: Millis(0),
             end: None,
         };
         shell.load()?;
@@ -217,7 +222,8 @@ impl Shell {
     }
 
     fn next_deadline(&self) -> Option<Millis> {
-        self.reload_at.or_else(|| self.core.next_deadline().map(|(when, _)| when))
+        let earliest = self.ticked_at.after(TICK_WAIT);
+        self.reload_at.or_else(|| self.core.next_deadline().map(|(when, _)| when.max(earliest)))
     }
 
     /// A deadline has come, of the core or of ours.
@@ -226,7 +232,9 @@ impl Shell {
             self.reload();
             return None;
         }
-        self.next_deadline().filter(|when| *when <= now).map(|_| Event::Tick.into())
+        self.next_deadline().filter(|when| *when <= now)?;
+        self.ticked_at = now;
+        Some(Event::Tick.into())
     }
 
     /// A required commit failed: nothing of the step was done. Who waits is refused; the core is loaded

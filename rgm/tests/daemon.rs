@@ -280,3 +280,35 @@ fn a_nodes_own_daemon_waits_for_methods_and_the_next_one_takes_their_results() {
     until("it is online", || place.is_online_on("solo"));
     assert_eq!(place.words("starts"), ["none"], "once, and without a name for the node");
 }
+
+#[test]
+fn a_node_whose_journal_is_lost_begins_anew_with_nothing_running() {
+    let place = Place::new(&[]);
+    fs::write(place.path("rgm.toml"), "node = \"solo\"\n").unwrap();
+    place.start_pmfd();
+    place.method("start", SLEEP);
+    place.method("stop", STOP);
+    let daemon = place.start();
+    place.configure("SOFT");
+    place.online("solo").unwrap();
+    let service = place.supervised_at(&place.paths().pmfd_socket());
+    daemon.kill();
+    assert!(is_alive(service[0]));
+    fs::remove_file(place.path("run/journal")).unwrap();
+    let _daemon = place.start();
+    until("it is started anew", || place.is_online_on("solo") && place.words("starts").len() == 2);
+    assert!(!is_alive(service[0]));
+    assert!(place.log().contains("it is ended"), "{}", place.log());
+}
+
+#[test]
+fn a_pmfd_that_is_not_there_is_named() {
+    let place = Place::cluster("a");
+    fs::write(place.path("rgm.toml"), "pmfd = \"/no/such/pmfd\"\n").unwrap();
+    let refused = place.command(&["--dev-nodes", "a"]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("cannot take over node a: cannot start /no/such/pmfd"),
+        "{said}"
+    );
+}

@@ -28,6 +28,9 @@ pub const LOG: &str = "pmfd.log";
 const RETRY: (Duration, Duration) = (Duration::from_millis(2), Duration::from_secs(1));
 /// How long a pmfd may take from its start to its socket, and to end with all it supervises.
 const PMFD_WAIT: Duration = Duration::from_secs(20);
+/// Number of the signal that ends what may not go on, and the seconds it is given.
+const KILL: i32 = 9;
+const STOP_WAIT_S: i64 = 20;
 /// Bytes read at once.
 const READ_LEN: usize = 16 << 10;
 
@@ -132,6 +135,28 @@ impl Agent {
             .map_err(|source| PmfdError::Start { program: program.to_owned(), source })?;
         tracing::info!(node = %self.0.setup.node, pid = launched.pid, "pmfd is started");
         Ok(spawn_local(reap(launched.pidfd)))
+    }
+
+    /// The node counts as booted, and pmfd, which is the system's, says otherwise: what it supervises
+    /// for resources ends, for nobody knows of it any more.
+    pub(super) async fn end_supervised(&self) {
+        let ended = async {
+            let mut stream = UnixStream::connect(self.0.setup.paths.pmfd_socket()).await?;
+            let Ok(Reply::Tags(tags)) = ask(&mut stream, &Request::List { tag: None }).await? else {
+                return Ok(());
+            };
+            for tag in tags.into_iter().filter(|tag| tag.owner.is_some()).map(|tag| tag.tag) {
+                tracing::warn!(tag, "no journal tells of what pmfd supervises under this tag: it is ended");
+                let stop = Request::Stop { tag, signal: Some(KILL), wait_s: STOP_WAIT_S };
+                if let Err(refusal) = ask(&mut stream, &stop).await? {
+                    tracing::error!("{}", refusal.message);
+                }
+            }
+            Ok::<_, io::Error>(())
+        };
+        if let Err(error) = ended.await {
+            tracing::debug!(node = %self.0.setup.node, "pmfd: {error}");
+        }
     }
 
     /// Ends pmfd with all it supervises, and waits for its end.

@@ -80,6 +80,9 @@ impl Agent {
         };
         let agent = Self(Rc::new(Inner { setup, outlet, state: RefCell::new(state), ended: Notify::new() }));
         agent.start_pmfd(fresh).await?;
+        if fresh {
+            agent.end_supervised().await;
+        }
         spawn_local(agent.clone().attend_pmfd());
         Ok(agent)
     }

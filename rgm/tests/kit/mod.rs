@@ -92,6 +92,18 @@ impl Place {
         Daemon { child, ready }
     }
 
+    /// Starts the pmfd of a machine that is a node itself, as its system would.
+    pub fn start_pmfd(&self) {
+        let mut command = Command::new(bin_dir().join("pmfd"));
+        command.env_clear().envs(self.paths().to_env()).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut pmfd = command.spawn().unwrap();
+        let socket = self.paths().pmfd_socket();
+        until("pmfd answers", || UnixStream::connect(&socket).is_ok());
+        // It ends with the place; somebody has to take it away then.
+        std::thread::spawn(move || pmfd.wait());
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
@@ -157,8 +169,12 @@ impl Place {
 
     /// Processes that pmfd supervises on a node.
     pub fn supervised(&self, node: &str) -> Vec<i32> {
-        let socket = self.paths().for_node(&NodeName::new(node).unwrap()).pmfd_socket();
-        let mut client = Client::connect::<pmf::Refusal>(&socket).unwrap();
+        self.supervised_at(&self.paths().for_node(&NodeName::new(node).unwrap()).pmfd_socket())
+    }
+
+    /// Processes that the pmfd of this socket supervises.
+    pub fn supervised_at(&self, socket: &Path) -> Vec<i32> {
+        let mut client = Client::connect::<pmf::Refusal>(socket).unwrap();
         match client.call(&pmf::Request::List { tag: None }).unwrap() {
             pmf::Reply::Tags(tags) => tags.into_iter().flat_map(|tag| tag.pids).collect(),
             other @ (pmf::Reply::Done {} | pmf::Reply::Found(_) | pmf::Reply::Event(_)) => {
