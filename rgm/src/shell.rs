@@ -34,7 +34,8 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc::Receiver;
 
-/// After a commit failed a second time within this, the core is loaded anew only this much later.
+/// Facts whose commit failed twice within this are tried again only this much later: they come again by
+/// themselves, and the disk may stay full.
 const RELOAD_WAIT: Millis = Millis(1000);
 /// Shortest time between two ticks, whatever the core says: a deadline it does not take care of must
 /// not eat the processor.
@@ -89,8 +90,11 @@ pub struct Shell {
     on_signal: OnSignal,
     next_request: u64,
     first_token: u64,
-    /// When a commit last failed, and when to load anew (boot clock).
+    /// When the commit of a fact last failed (boot clock).
     failed_at: Option<Millis>,
+    /// What nodes say behind their reports waits until then.
+    held_until: Option<Millis>,
+    /// The core could not even be formed: when to try again.
     reload_at: Option<Millis>,
     ticked_at: Millis,
     end: Option<End>,
@@ -115,6 +119,7 @@ impl Shell {
             next_request: 1,
             first_token: 0,
             failed_at: None,
+            held_until: None,
             reload_at: None,
             ticked_at: Millis(0),
             end: None,
@@ -128,8 +133,9 @@ impl Shell {
         loop {
             let formed = self.gathering.is_none();
             let halted = self.reload_at.is_some();
+            let open = !halted && (!formed || self.held_until.is_none());
             let mut event = tokio::select! {
-                arrived = sources.inbox.next(), if !halted => self.arrived(arrived),
+                arrived = sources.inbox.next(), if open => self.arrived(arrived),
                 Some(asked) = sources.asked.recv(), if formed || halted => self.asked(asked),
                 _ = sources.interrupt.recv() => self.signalled(),
                 _ = sources.terminate.recv() => self.signalled(),
@@ -172,7 +178,7 @@ impl Shell {
         self.recorder.step(clock, &event, &out);
         match perform(out, &mut self.pending, &mut self.hands) {
             Ok(()) => self.hands.performed(&event, taken),
-            Err(error) => self.failed(&error, clock.boot),
+            Err(error) => self.failed(&error, &event, clock.boot),
         }
     }
 
@@ -202,8 +208,8 @@ impl Shell {
 
     /// What arrived while others had not reported yet.
     fn stashed(&mut self) -> Option<Fact> {
-        let ready = self.gathering.is_none() && self.reload_at.is_none();
-        let arrived = ready.then(|| self.hands.unstash()).flatten()?;
+        let waits = self.gathering.is_some() || self.held_until.is_some() || self.reload_at.is_some();
+        let arrived = (!waits).then(|| self.hands.unstash()).flatten()?;
         self.arrived(arrived)
     }
 
@@ -223,7 +229,8 @@ impl Shell {
 
     fn next_deadline(&self) -> Option<Millis> {
         let earliest = self.ticked_at.after(TICK_WAIT);
-        self.reload_at.or_else(|| self.core.next_deadline().map(|(when, _)| when.max(earliest)))
+        let tick = self.core.next_deadline().map(|(when, _)| when.max(earliest));
+        self.reload_at.or_else(|| [self.held_until, tick].into_iter().flatten().min())
     }
 
     /// A deadline has come, of the core or of ours.
@@ -232,23 +239,38 @@ impl Shell {
             self.reload();
             return None;
         }
+        if self.held_until.take_if(|when| *when <= now).is_some() {
+            return self.stashed();
+        }
         self.next_deadline().filter(|when| *when <= now)?;
         self.ticked_at = now;
         Some(Event::Tick.into())
     }
 
-    /// A required commit failed: nothing of the step was done. Who waits is refused; the core is loaded
-    /// anew from what is there, at once, or after a while where that has just failed, too.
-    fn failed(&mut self, error: &StoreError, now: Millis) {
+    /// A required commit failed: nothing of the step was done. Who waits is refused, and the core is
+    /// loaded anew from what is there, for it has taken the step already.
+    fn failed(&mut self, error: &StoreError, event: &Event, now: Millis) {
         let reason = chain(error);
         tracing::error!("{reason}");
         let hint = "nothing was changed; mend it and try again";
         self.hands.refuse_all(&Refusal::new(SchaErr::Internal, reason, hint));
-        let again = self.failed_at.replace(now).is_some_and(|last| now.since(last) < RELOAD_WAIT);
-        if again {
-            self.reload_at = Some(now.after(RELOAD_WAIT));
-        } else {
-            self.reload();
+        match event {
+            // Whoever asked may ask again.
+            Event::Request { .. } | Event::Shutdown { .. } => self.reload(),
+            Event::Formed { .. } => {
+                self.reload();
+                self.gathering = None;
+                self.reload_at = Some(now.after(RELOAD_WAIT));
+            }
+            Event::NodeUp(_)
+            | Event::NodeDown { .. }
+            | Event::MethodEnded { .. }
+            | Event::PmfExceeded { .. }
+            | Event::Tick => {
+                let again = self.failed_at.replace(now).is_some_and(|last| now.since(last) <= RELOAD_WAIT);
+                self.held_until = again.then(|| now.after(RELOAD_WAIT));
+                self.reload();
+            }
         }
     }
 

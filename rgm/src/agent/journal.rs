@@ -413,7 +413,7 @@ mod tests {
         let record = (0u8..4, proptest::option::of(0u64..8));
         let step = prop_oneof![
             proptest::collection::vec(record, 1..4).prop_map(Step::Records),
-            (0u64..8).prop_map(Step::Ended),
+            (0u64..32).prop_map(Step::Ended),
         ];
         proptest::collection::vec(step, 1..20)
     }
@@ -421,8 +421,10 @@ mod tests {
     fn perform(journal: &mut Journal, step: &Step) {
         match step {
             Step::Records(records) => {
+                // No token is ever that of two resources.
                 let record = |(number, token): &(u8, Option<u64>)| {
-                    (resource(*number), (*token != Some(0)).then(|| cell(Phase::Offline, *token)))
+                    let flight = token.map(|token| token * 4 + u64::from(*number));
+                    (resource(*number), (*token != Some(0)).then(|| cell(Phase::Offline, flight)))
                 };
                 journal.records(records.iter().map(record).collect()).unwrap();
             }

@@ -138,19 +138,45 @@ fn a_full_disk_refuses_the_change_and_leaves_no_trace_of_it() {
 }
 
 #[test]
-fn a_disk_that_stays_full_does_not_make_the_daemon_spin() {
+fn while_the_disk_is_full_only_what_was_stored_is_shown() {
     let mut world = World::new();
     world.drive();
-    world.disk.0.borrow_mut().failures = 2;
-    assert!(world.create("g").unwrap().is_err());
+    world.disk.0.borrow_mut().failures = 3;
+    for _ in 0..3 {
+        assert_eq!(world.create("g").unwrap().unwrap_err().code, SchaErr::Internal);
+        world.drive();
+        assert!(world.shell.core.snapshot().groups.is_empty());
+        assert!(world.shell.core.snapshot().nodes.iter().all(|node| node.up));
+    }
+    assert!(world.create("g").unwrap().is_ok());
+}
+
+#[test]
+fn facts_that_cannot_be_stored_are_tried_again_at_leisure() {
+    let mut world = World::new();
     world.drive();
-    assert!(world.create("g").unwrap().is_err());
-    let asked = world.told.borrow().iter().filter(|told| **told == ToNode::Report).count();
-    assert_eq!(asked, 2, "after the second failure nothing is gathered at once");
-    let refusal = world.create("g").unwrap().unwrap_err();
-    assert_eq!(refusal.code, SchaErr::Reconf);
-    let when = world.shell.reload_at.unwrap();
-    assert!(world.shell.woken(when).is_none());
+    let source = || std::io::ErrorKind::StorageFull.into();
+    let full = StoreError::Full { store: "/state/ccr.redb".into(), source: source() };
+    world.shell.failed(&full, &Event::Tick, Millis(1000));
+    world.drive();
+    assert_eq!(world.shell.held_until, None, "the first time at once");
+    world.shell.failed(&full, &Event::Tick, Millis(1500));
+    world.drive();
+    assert_eq!(world.shell.held_until, Some(Millis(2500)));
+    assert!(world.shell.gathering.is_none(), "the nodes are known meanwhile");
+    assert!(world.create("g").unwrap().is_ok(), "and requests are served");
+    assert!(world.shell.woken(Millis(2500)).is_none());
+    assert_eq!(world.shell.held_until, None);
+}
+
+#[test]
+fn a_core_that_cannot_be_formed_refuses_changes_and_tries_again() {
+    let mut world = World::new();
+    let full = StoreError::Full { store: "s".into(), source: std::io::ErrorKind::StorageFull.into() };
+    world.shell.failed(&full, &Event::Formed { nodes: vec![] }, Millis(1000));
+    assert_eq!(world.create("g").unwrap().unwrap_err().code, SchaErr::Reconf);
+    while world.inbox.waiting().is_some() {}
+    assert!(world.shell.woken(Millis(2000)).is_none());
     world.drive();
     assert!(world.create("g").unwrap().is_ok());
 }
