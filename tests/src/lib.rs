@@ -1,3 +1,4 @@
 //! Simulator, scenarios and whole-program tests.
 
+pub mod kit;
 pub mod sim;

@@ -1,0 +1,11 @@
+//! Whole-program tests: the real daemons, commands, methods and processes, in a directory and in
+//! cgroups of their own.
+
+mod apart;
+mod disk;
+mod ends;
+mod failover;
+mod methods;
+mod plans;
+mod refusals;
+mod tour;
