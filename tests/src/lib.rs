@@ -1,4 +1,5 @@
 //! Simulator, scenarios and whole-program tests.
 
+pub mod crash;
 pub mod kit;
 pub mod sim;
