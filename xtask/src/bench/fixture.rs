@@ -48,16 +48,18 @@ impl Fixture {
         Ok(cluster)
     }
 
-    /// Registers a type with these methods: `START = /bin/true;` and so on.
+    /// Registers the type `Bench.NAME` with these methods: `START = /bin/true;` and so on.
     pub fn register(&self, name: &str, methods: &str) -> Result<()> {
         let file = self.dir().join(format!("{name}.rtr"));
-        let head = format!("RESOURCE_TYPE = {name};\nRT_VERSION = \"1.0\";\nAPI_VERSION = 2;\n");
+        let head =
+            format!("RESOURCE_TYPE = {name};\nVENDOR_ID = Bench;\nRT_VERSION = \"1.0\";\nAPI_VERSION = 2;\n");
+        let name = format!("Bench.{name}");
         fs::write(
             &file,
             format!("{head}RT_BASEDIR = {};\nFAILOVER = TRUE;\n{methods}\n", self.dir().display()),
         )?;
         let file = file.to_string_lossy().into_owned();
-        self.cluster()?.run(&["scrgadm", "-a", "-t", name, "-f", &file]).map(drop)
+        self.cluster()?.run(&["scrgadm", "-a", "-t", &name, "-f", &file]).map(drop)
     }
 
     /// Creates a group with so many resources of a type in it.

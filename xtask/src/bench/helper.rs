@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 const ROUNDS: usize = 500;
 
 pub fn rows(fixture: &Fixture) -> Result<Vec<Row>> {
-    fixture.register("Bench.helper", "START = /bin/true;\nSTOP = /bin/true;")?;
+    fixture.register("helper", "START = /bin/true;\nSTOP = /bin/true;")?;
     fixture.group("helper-rg", "Bench.helper", 1)?;
     let cluster = fixture.cluster()?;
     let (mut ours, mut least) = (Samples::default(), Samples::default());

@@ -13,7 +13,7 @@ const ROUNDS: usize = 5;
 const METHOD: &str = "/bin/true";
 
 pub fn rows(fixture: &Fixture) -> Result<Vec<Row>> {
-    fixture.register("Bench.noop", &format!("START = {METHOD};\nSTOP = {METHOD};"))?;
+    fixture.register("noop", &format!("START = {METHOD};\nSTOP = {METHOD};"))?;
     fixture.group("noop-rg", "Bench.noop", RESOURCES)?;
     let cluster = fixture.cluster()?;
     cluster.run(&["scswitch", "-Z", "-g", "noop-rg"])?;

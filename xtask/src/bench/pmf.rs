@@ -6,20 +6,26 @@ use super::fixture::Fixture;
 use super::samples::{Samples, floor};
 use crate::cluster::send;
 use crate::run;
+use crate::wait::Waiter;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 200;
 const TAGS: usize = 10_000;
+/// A service runs for so long before it is killed.
+const LIFE_MIN: Duration = Duration::from_millis(20);
 
 pub fn rows(fixture: &Fixture) -> Result<Vec<Row>> {
     Ok(vec![restart(fixture)?, memory(fixture)?])
 }
+
+/// It is that old in time on any machine.
+const LIFE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Says its pid as the first thing it does, through a FIFO, and stays.
 pub struct Service {
@@ -46,8 +52,12 @@ impl Service {
         line.trim().parse().with_context(|| format!("{line:?} is no pid"))
     }
 
-    /// Kills it and waits for its successor.
-    pub fn kill(&mut self, pid: u32, samples: &mut Samples) -> Result<u32> {
+    /// Kills it and waits for its successor. Not at once: pmfd takes a process that ends as soon as it
+    /// began for one that can't run, and gives it time.
+    pub fn kill(&mut self, waiter: &Waiter, pid: u32, samples: &mut Samples) -> Result<u32> {
+        let born = Instant::now();
+        waiter
+            .until("it has run for a while", LIFE_LIMIT, || Ok((born.elapsed() > LIFE_MIN).then_some(())))?;
         let start = Instant::now();
         send(pid, Signal::SIGKILL)?;
         let next = self.wait()?;
@@ -70,7 +80,7 @@ impl<'a> Pmfd<'a> {
         std::fs::create_dir_all(dir.join("state"))?;
         let daemon = run::spawn(&mut command(fixture, &dir, "pmfd"))?;
         let socket = dir.join("run/pmfd.sock");
-        let limit = std::time::Duration::from_secs(10);
+        let limit = Duration::from_secs(10);
         fixture.waiter.until("pmfd listens", limit, || Ok(socket.exists().then_some(())))?;
         Ok(Self { fixture, dir, daemon })
     }
@@ -108,8 +118,8 @@ fn restart(fixture: &Fixture) -> Result<Row> {
     let (mut ours, mut least) = (Samples::default(), Samples::default());
     let (mut pid, mut bare_pid) = (supervised.wait()?, bare.wait()?);
     for _ in 0..ROUNDS {
-        pid = supervised.kill(pid, &mut ours)?;
-        bare_pid = bare.kill(bare_pid, &mut least)?;
+        pid = supervised.kill(&fixture.waiter, pid, &mut ours)?;
+        bare_pid = bare.kill(&fixture.waiter, bare_pid, &mut least)?;
     }
     // The keeper ends when it finds nothing to run.
     std::fs::remove_file(&bare.command[0])?;
