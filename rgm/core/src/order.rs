@@ -65,7 +65,8 @@ impl Rgm {
         });
         self.tokens.insert(token, Flown::Cell(r.name.clone(), node.clone()));
         let changed = changed.unwrap_or_default().into_iter().collect();
-        self.order(r, node, method, token, None, changed, rule);
+        let order = self.conf.type_of(r).map(|rt| self.order(r, rt, node, method, token, rule));
+        self.out.actions.extend(order.map(|order| Action::Run(Order { changed, ..order })));
         self.tell_ops(
             &r.group,
             &Progress::MethodStarted {
@@ -91,20 +92,9 @@ impl Rgm {
         let deadline = self.clock.boot.after(timeout).after(GRACE);
         self.tokens
             .insert(token, Flown::Validate { op, resource: r.name.clone(), node: node.clone(), deadline });
-        let order = Order {
-            token,
-            node: node.clone(),
-            resource: r.name.clone(),
-            group: r.group.clone(),
-            type_name: rt.name.clone(),
-            method: Method::Validate,
-            path: rt.method_path(Method::Validate).unwrap_or_default(),
-            timeout,
-            validate: Some(args),
-            changed: Vec::new(),
-            cause: self.cause("VALIDATE runs before a change is committed"),
-        };
-        self.out.actions.push(Action::Run(order));
+        let order =
+            self.order(r, rt, node, Method::Validate, token, "VALIDATE runs before a change is committed");
+        self.out.actions.push(Action::Run(Order { validate: Some(args), ..order }));
         token
     }
 
@@ -114,31 +104,22 @@ impl Rgm {
         let deadline = self.clock.boot.after(self.conf.timeout(r, Method::MonitorCheck)).after(GRACE);
         self.tokens
             .insert(token, Flown::Check { op, resource: r.name.clone(), node: node.clone(), deadline });
-        self.order(
-            r,
-            node,
-            Method::MonitorCheck,
-            token,
-            None,
-            Vec::new(),
-            "MONITOR_CHECK may veto a giveover",
-        );
+        let rule = "MONITOR_CHECK may veto a giveover";
+        let order = self.conf.type_of(r).map(|rt| self.order(r, rt, node, Method::MonitorCheck, token, rule));
+        self.out.actions.extend(order.map(Action::Run));
         token
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one place that fills in an order")]
     fn order(
-        &mut self,
+        &self,
         r: &Resource,
+        rt: &ResourceType,
         node: &NodeName,
         method: Method,
         token: Token,
-        validate: Option<ValidateArgs>,
-        changed: Vec<rgm_types::PropName>,
         rule: &str,
-    ) {
-        let Some(rt) = self.conf.type_of(r) else { return };
-        let order = Order {
+    ) -> Order {
+        Order {
             token,
             node: node.clone(),
             resource: r.name.clone(),
@@ -146,12 +127,11 @@ impl Rgm {
             type_name: rt.name.clone(),
             method,
             path: rt.method_path(method).unwrap_or_default(),
-            timeout: self.conf.timeout(r, method),
-            validate,
-            changed,
+            timeout: timeout_of(r, rt, method),
+            validate: None,
+            changed: Vec::new(),
             cause: self.cause(rule),
-        };
-        self.out.actions.push(Action::Run(order));
+        }
     }
 
     /// Passes a phase whose method is not declared.

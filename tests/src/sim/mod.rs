@@ -9,6 +9,7 @@
 
 mod chance;
 mod plot;
+mod rules;
 mod site;
 mod world;
 
