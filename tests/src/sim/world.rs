@@ -2,9 +2,9 @@
 
 use super::site::{Repo, SimNode};
 use super::{Chance, plot};
-use rgm_core::{Action, Ending, Event, MethodResult, NodeReport, Order, Out, RequestId, Rgm, Token};
-use rgm_types::{Clock, Command, Entry, GroupState, Method, Millis, NodeName, ResourceName};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use rgm_core::{Action, Ending, Event, MethodResult, NodeReport, Out, RequestId, Rgm, Token};
+use rgm_types::{Clock, Command, Entry, GroupState, Millis, NodeName, ResourceName};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Events kept for the report of a failure.
 const STORY_MAX: usize = 60;
