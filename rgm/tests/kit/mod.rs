@@ -2,6 +2,7 @@
 //! deadline. Whatever a test leaves behind is killed when its [`Place`] is dropped.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on ends so")]
 
+use methods::cgroup::{Cgroup, Root, instance_name};
 use rgm_api::Paths;
 use rgm_api::client::Client;
 use rgm_api::pmf;
@@ -201,6 +202,11 @@ impl Drop for Place {
             if let Ok(mut client) = Client::connect::<pmf::Refusal>(&dir.join("pmfd.sock")) {
                 let _gone = client.call(&pmf::Request::Shutdown { kill: true });
             }
+            if let Some(cgroup) = cgroup_of(&dir) {
+                let _gone = cgroup.kill();
+                until("its cgroup empties", || !cgroup.is_populated().unwrap_or(false));
+                let _removed = cgroup.remove();
+            }
         }
     }
 }
@@ -232,6 +238,11 @@ impl Drop for Daemon {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// The cgroup of the node whose run directory this is.
+pub fn cgroup_of(dir: &Path) -> Option<Cgroup> {
+    Root::find().ok()?.open(&format!("rgm/{}", instance_name(dir)))
 }
 
 fn readable(fd: &impl std::os::fd::AsFd, limit: Duration) {
