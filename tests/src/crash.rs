@@ -14,10 +14,12 @@
 //! A killed pmfd is nothing that a command may notice.
 
 use crate::kit::cluster::is_alive;
+use crate::kit::leftovers::send;
 use crate::kit::wait::pause;
 use crate::kit::{DevCluster, NODES, until};
 use crate::sim::Chance;
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 use rgm_types::view::Snapshot;
 use rgm_types::{GroupState, ResourceState, SchaErr};
 use std::time::{Duration, Instant};
@@ -26,8 +28,11 @@ use std::time::{Duration, Instant};
 const PEACEFUL_PERCENT: usize = 10;
 /// After a kill of rgmd, how often its successor is killed while it takes over.
 const AGAIN_PERCENT: usize = 15;
-/// How often the victim is rgmd, and not a pmfd.
-const RGMD_PERCENT: usize = 65;
+/// How often the victim is rgmd, and how often a pmfd; otherwise it is all of them together.
+const RGMD_PERCENT: usize = 60;
+const PMFD_PERCENT: usize = 30;
+/// How often the moment is that of the answer.
+const ANSWER_PERCENT: usize = 15;
 /// Longer than a successor needs to take over.
 const TAKE_OVER: Duration = Duration::from_millis(60);
 
@@ -103,7 +108,7 @@ struct Peace {
 pub struct Tally {
     /// Kills.
     pub kills: usize,
-    /// Of these, of rgmd.
+    /// Of these, of rgmd, alone or with every pmfd.
     pub of_rgmd: usize,
     /// Lives.
     pub lives: usize,
@@ -145,14 +150,15 @@ fn live_in_peace(cluster: &DevCluster) -> Result<Vec<Peace>> {
 enum Victim {
     Rgmd,
     Pmfd(&'static str),
+    Everyone,
 }
 
 /// A kill to come.
 #[derive(Debug, Clone, Copy)]
 struct Blow {
     victim: Victim,
-    /// After the command began.
-    moment: Duration,
+    /// After the command began; `None`: as soon as it has its answer.
+    moment: Option<Duration>,
 }
 
 struct Player<'a> {
@@ -176,15 +182,19 @@ impl Player<'_> {
 
     fn step(&mut self, step: &Step, before: &Picture, after: &Picture, blow: Option<Blow>) -> Result<()> {
         let marks = Marks::take(self.cluster)?;
-        let command = self.cluster.begin_on(step.on, step.line)?;
+        let mut command = self.cluster.begin_on(step.on, step.line)?;
         if let Some(blow) = blow {
-            self.strike(blow)?;
+            match blow.moment {
+                Some(moment) => pause(moment)?,
+                None => until("the command ends", || Ok((!command.is_running()?).then_some(())))?,
+            }
+            self.strike(blow.victim)?;
         }
         let said = command.end()?;
         let mut now = at_rest(self.cluster)?;
         marks.check(self.cluster, step)?;
-        let of_rgmd = blow.is_some_and(|blow| blow.victim == Victim::Rgmd);
-        let lost = of_rgmd && said.code == i32::from(SchaErr::Reconf.code());
+        let pmfd_only = blow.is_none_or(|blow| matches!(blow.victim, Victim::Pmfd(_)));
+        let lost = !pmfd_only && said.code == i32::from(SchaErr::Reconf.code());
         ensure!(said.code == 0 || lost, "{said:?}");
         if lost && now != *after {
             ensure!(now == *before, "half of it was done: {}", now.against(before));
@@ -202,8 +212,13 @@ impl Player<'_> {
             return None;
         }
         let moment = self.within(took.mul_f32(1.2));
+        let moment = (!self.chance.percent(ANSWER_PERCENT)).then_some(moment);
         let node = NODES[self.chance.below(NODES.len())];
-        let victim = if self.chance.percent(RGMD_PERCENT) { Victim::Rgmd } else { Victim::Pmfd(node) };
+        let victim = match self.chance.below(100) {
+            lot if lot < RGMD_PERCENT => Victim::Rgmd,
+            lot if lot < RGMD_PERCENT + PMFD_PERCENT => Victim::Pmfd(node),
+            _ => Victim::Everyone,
+        };
         Some(Blow { victim, moment })
     }
 
@@ -212,25 +227,26 @@ impl Player<'_> {
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     }
 
-    fn strike(&mut self, blow: Blow) -> Result<()> {
-        pause(blow.moment)?;
+    fn strike(&mut self, victim: Victim) -> Result<()> {
         self.tally.kills += 1;
-        match blow.victim {
-            Victim::Pmfd(node) => self.cluster.kill_pmfd(node),
-            Victim::Rgmd => {
-                self.tally.of_rgmd += 1;
-                self.cluster.kill_rgmd()?;
-                if self.chance.percent(AGAIN_PERCENT) {
-                    let moment = self.within(TAKE_OVER);
-                    self.cluster.launch()?;
-                    pause(moment)?;
-                    self.cluster.kill_rgmd()?;
-                    self.tally.kills += 1;
-                    self.tally.of_rgmd += 1;
-                }
-                self.cluster.start().map(drop)
-            }
+        if let Victim::Pmfd(node) = victim {
+            return self.cluster.kill_pmfd(node);
         }
+        self.tally.of_rgmd += 1;
+        self.cluster.kill_rgmd()?;
+        if victim == Victim::Everyone {
+            let pmfds = NODES.iter().filter_map(|node| self.cluster.pmfd(node));
+            pmfds.collect::<Vec<_>>().into_iter().try_for_each(|pid| send(pid, Signal::SIGKILL))?;
+        }
+        if self.chance.percent(AGAIN_PERCENT) {
+            let moment = self.within(TAKE_OVER);
+            self.cluster.launch()?;
+            pause(moment)?;
+            self.cluster.kill_rgmd()?;
+            self.tally.kills += 1;
+            self.tally.of_rgmd += 1;
+        }
+        self.cluster.start().map(drop)
     }
 }
 

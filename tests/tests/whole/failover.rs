@@ -228,3 +228,56 @@ fn with_a_monitor_the_tag_disappears_and_the_monitor_decides() -> Result<()> {
         c.expect("g", [Offline, Online])
     })
 }
+
+#[test]
+fn a_group_that_starts_nowhere_stays_offline_after_a_bounded_number_of_attempts() -> Result<()> {
+    DevCluster::play(|c| {
+        c.create("g", "r", "ACME.tick", "-y Failover_mode=SOFT")?;
+        c.tick.behave("r", "START", "exit 1")?;
+        assert_ne!(c.run("scswitch -Z -g g")?.code, 0, "who asked gets to know");
+        c.wait_for("g", [Offline, Offline])?;
+        until("it is said", || {
+            let said = "rebalance: no primary node is currently found for resource group <g>.";
+            let said = [said.to_owned(), said.replace("<g>", "g")]
+                .iter()
+                .any(|s| c.log().is_ok_and(|log| log.contains(s)));
+            Ok(said.then_some(()))
+        })?;
+        for node in ["phys-1", "phys-2"] {
+            let starts = c.tick.begun(0).iter().filter(|call| **call == format!("START r {node}")).count();
+            assert!((1..=2).contains(&starts), "{starts} attempts on {node}");
+        }
+        c.tick.behave("r", "START", "")?;
+        c.ok("scswitch -z -g g -h phys-1")?;
+        c.expect("g", [Online, Offline])
+    })
+}
+
+#[test]
+fn a_giveover_to_a_node_where_the_start_fails_comes_back() -> Result<()> {
+    DevCluster::play(|c| {
+        c.create_online("g", "r", "ACME.tick", "-y Failover_mode=SOFT")?;
+        c.tick.behave("r", "START.phys-2", "exit 1")?;
+        let (_, before) = c.application("r")?;
+        c.on("phys-1", "scha_control -O GIVEOVER -G g -R r")?;
+        c.wait_for("g", [Online, Offline])?;
+        assert_ne!(c.application("r")?, ("phys-1".to_owned(), before));
+        assert!(c.tick.begun(0).contains(&"START r phys-2".to_owned()));
+        c.tick.witness("r").one_at_a_time()
+    })
+}
+
+#[test]
+fn a_giveover_is_completed_although_the_monitor_that_asked_is_stopped_by_it() -> Result<()> {
+    DevCluster::play(|c| {
+        let word = c.dir().join("word");
+        assert!(std::process::Command::new("mkfifo").arg(&word).status()?.success());
+        let probe = format!("read -r _ <{}; scha_control -O GIVEOVER -G g -R r", word.display());
+        c.tick.behave("r", "MONITOR_START", &format!("pmfadm -c r.mon sh -c '{probe}'; say end; exit 0"))?;
+        c.create_online("g", "r", "ACME.tick", "")?;
+        std::fs::write(&word, "now\n")?;
+        c.wait_for("g", [Offline, Online])?;
+        assert_eq!(c.tick.begun(0).iter().filter(|call| *call == "MONITOR_STOP r phys-1").count(), 1);
+        c.tick.witness("r").one_at_a_time()
+    })
+}

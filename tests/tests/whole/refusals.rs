@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use rgm_tests::kit::{DevCluster, Said, programs};
+use std::fs;
 use std::process::Command;
 
 /// Exit code, command line, and a word that the complaint must have.
@@ -154,5 +155,42 @@ fn who_is_not_root_may_read_and_not_change() -> Result<()> {
         assert_eq!(said.code, 4, "{said:?}");
         assert_eq!((c.ok("scrgadm -pvv")?, c.application("r")?, c.tick.calls().len()), before);
         Ok(())
+    })
+}
+
+#[test]
+fn a_registration_file_is_refused_with_every_error_and_its_place() -> Result<()> {
+    DevCluster::play(|c| {
+        let file = c.tick.rtr("ACME.tick");
+        let good = fs::read_to_string(&file)?;
+        fs::write(
+            &file,
+            good.replace("START = start;", "START = ;").replace("API_VERSION = 2;", "API_VERSION = two"),
+        )?;
+        let said = c.run("scrgadm -a -t ACME.tick")?;
+        assert!([3, 13].contains(&said.code), "{said:?}");
+        assert!(said.err.matches(&format!("{}:", file.display())).count() >= 2, "{}", said.err);
+        assert_eq!(c.ok("scha_cluster_get -O ALL_RESOURCETYPES")?, "");
+        fs::write(&file, good)?;
+        c.ok("scrgadm -a -t ACME.tick")?;
+        Ok(())
+    })
+}
+
+#[test]
+fn without_rgmd_every_command_says_where_it_looked() -> Result<()> {
+    DevCluster::play(|c| {
+        c.kill_rgmd()?;
+        for line in [
+            "scstat -g",
+            "scrgadm -p",
+            "scswitch -z",
+            "scha_cluster_get -O CLUSTERNAME",
+            "scha_control -O RESTART -G g -R r",
+        ] {
+            let said = c.refused(5, line)?;
+            assert!(said.contains(&c.dir().join("run").display().to_string()), "{line}: {said}");
+        }
+        c.start().map(drop)
     })
 }
