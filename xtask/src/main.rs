@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod cluster;
+mod crash;
 mod demo;
 mod fuzz;
 mod install;
@@ -37,6 +38,15 @@ enum Task {
     },
     /// Run every test
     Test,
+    /// Kill daemons at random moments of a scripted life, and check that nothing is lost
+    Crash {
+        /// How many times
+        #[arg(long, default_value_t = 200)]
+        kills: u32,
+        /// Where the moments come from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Formatting, clippy and documentation, without a warning
     Lint,
     /// Measure, and compare with what bounds it
@@ -65,6 +75,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Demo { keep, debug } => demo::demo(keep, debug),
         Task::Test => test::test(),
+        Task::Crash { kills, seed } => crash::crash(kills, seed),
         Task::Lint => lint::lint(),
         Task::Bench { subjects, json } => bench::bench(&subjects, json.as_deref()),
         Task::Fuzz { seconds } => fuzz::fuzz(seconds),
