@@ -168,9 +168,9 @@ impl Cgroup {
 
     /// Whether any process is in it or below it.
     pub fn is_populated(&self) -> io::Result<bool> {
-        match fs::read_to_string(self.path.join("cgroup.events")) {
-            Ok(events) => Ok(says_populated(&events)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        match File::open(self.path.join("cgroup.events")) {
+            Ok(events) => PopulatedWatch { events }.is_populated(),
+            Err(error) if is_gone(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  parent                                     child (borrows the parent's memory, parent sleeps)
-//!  prepare every C string, then block signals
+//!  prepare every C string (perhaps long before), then block signals
 //!  clone3(VM|VFORK|PIDFD|FILES|INTO_CGROUP) ─►  leave the shared descriptor table, keep only 0,1,2
 //!                                               default signals, session, owner, directory
 //!  wakes at exec or exit  ◄──────────────────   execve, or write down what failed and _exit
@@ -23,10 +23,10 @@
 mod clone;
 mod kernel;
 
-pub use kernel::{open_process, peer_owner, poll_exit, send_signal};
+pub use kernel::{open_process, peek_exit, peer_owner, poll_exit, send_signal};
 
-use clone::{Plan, Strings};
-use std::ffi::{CString, OsStr, OsString};
+use clone::Plan;
+use std::ffi::{CStr, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -248,34 +248,40 @@ impl<'a> Launch<'a> {
 
     /// Starts the program. When this returns, it has been executed or does not exist.
     pub fn start(&self) -> Result<Launched, LaunchError> {
-        let strings = self.prepare()?;
-        let mut plan = Plan::new(self, &strings);
-        let (pid, pidfd) =
-            plan.run(self.cgroup, self.plain).map_err(|errno| self.error(Step::Clone, errno))?;
-        match plan.failure() {
-            None => Ok(Launched { pid, pidfd }),
-            Some((step, errno)) => {
-                clone::reap(pidfd.as_fd());
-                Err(self.error(step, errno))
+        self.prepare()?.start_with(&[], self.stdio, self.cgroup, self.plain)
+    }
+
+    /// Does all that can be done before the moment comes: what is kept is one block of bytes.
+    /// Standard files and cgroup are not part of it.
+    pub fn prepare(&self) -> Result<Prepared, LaunchError> {
+        let candidates = self.candidates();
+        let cwd = self.cwd.as_deref().map(Path::as_os_str);
+        let argv = [&self.program].into_iter().chain(&self.args).map(OsString::as_os_str);
+        let mut text = Vec::new();
+        let mut add = |word: &OsStr| {
+            if word.as_bytes().contains(&0) {
+                return Err(LaunchError {
+                    program: self.program.clone(),
+                    step: Step::Prepare,
+                    source: io::Error::from_raw_os_error(libc::EINVAL),
+                });
             }
-        }
-    }
-
-    fn error(&self, step: Step, errno: i32) -> LaunchError {
-        LaunchError { program: self.program.clone(), step, source: io::Error::from_raw_os_error(errno) }
-    }
-
-    fn prepare(&self) -> Result<Strings, LaunchError> {
-        let c =
-            |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| self.error(Step::Prepare, libc::EINVAL));
-        let all = |list: &[OsString]| list.iter().map(|text| c(text)).collect::<Result<Vec<_>, _>>();
-        let mut argv = vec![c(&self.program)?];
-        argv.extend(all(&self.args)?);
-        Ok(Strings {
-            candidates: all(&self.candidates())?,
-            argv,
-            env: all(&self.env)?,
-            cwd: self.cwd.as_deref().map(|dir| c(dir.as_os_str())).transpose()?,
+            text.extend_from_slice(word.as_bytes());
+            text.push(0);
+            Ok(())
+        };
+        argv.chain(candidates.iter().map(OsString::as_os_str))
+            .chain(cwd)
+            .chain(self.env.iter().map(OsString::as_os_str))
+            .try_for_each(&mut add)?;
+        Ok(Prepared {
+            text: text.into_boxed_slice(),
+            argv: 1 + self.args.len(),
+            candidates: candidates.len(),
+            has_cwd: cwd.is_some(),
+            owner: self.owner.clone(),
+            group: self.group,
+            files_max: self.files_max,
         })
     }
 
@@ -290,6 +296,60 @@ impl<'a> Launch<'a> {
                 .collect(),
             Some(_) | None => vec![self.program.clone()],
         }
+    }
+}
+
+/// A start of which only the moment is missing, for who must be fast then and often.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Every string the child will need, each with its NUL: arguments, candidates, directory, environment.
+    text: Box<[u8]>,
+    argv: usize,
+    candidates: usize,
+    has_cwd: bool,
+    owner: Option<Owner>,
+    group: Group,
+    files_max: Option<(u64, u64)>,
+}
+
+impl Prepared {
+    /// Starts the program in a cgroup, with further variables and `/dev/null` for its standard files.
+    pub fn start(&self, more_env: &[&CStr], cgroup: Option<BorrowedFd<'_>>) -> Result<Launched, LaunchError> {
+        self.start_with(more_env, [None; 3], cgroup, false)
+    }
+
+    fn start_with(
+        &self,
+        more_env: &[&CStr],
+        stdio: [Option<BorrowedFd<'_>>; 3],
+        cgroup: Option<BorrowedFd<'_>>,
+        plain: bool,
+    ) -> Result<Launched, LaunchError> {
+        let mut plan = Plan::new(self, more_env, stdio);
+        let (pid, pidfd) = plan.run(cgroup, plain).map_err(|errno| self.error(Step::Clone, errno))?;
+        match plan.failure() {
+            None => Ok(Launched { pid, pidfd }),
+            Some((step, errno)) => {
+                clone::reap(pidfd.as_fd());
+                Err(self.error(step, errno))
+            }
+        }
+    }
+
+    fn strings(&self) -> impl Iterator<Item = &CStr> {
+        let words = self.text.split_inclusive(|byte| *byte == 0);
+        words.filter_map(|word| CStr::from_bytes_with_nul(word).ok())
+    }
+
+    fn error(&self, step: Step, errno: i32) -> LaunchError {
+        let program = self.strings().next().unwrap_or_default();
+        let program = OsStr::from_bytes(program.to_bytes()).to_owned();
+        LaunchError { program, step, source: io::Error::from_raw_os_error(errno) }
+    }
+
+    /// Its variables.
+    pub fn env(&self) -> impl Iterator<Item = &CStr> {
+        self.strings().skip(self.argv + self.candidates + usize::from(self.has_cwd))
     }
 }
 
@@ -345,6 +405,51 @@ mod tests {
         let script = "i=0; while [ $i -lt 200 ]; do [ -e /proc/$$/fd/$i ] && echo $i; i=$((i+1)); done";
         let out = outputs(|| Launch::new("/bin/sh").args(["-c", script]));
         assert_eq!(out, both("0\n1\n2\n"), "descriptor {} must not leak", keep.as_raw_fd());
+    }
+
+    #[test]
+    fn a_prepared_start_serves_again_and_again_with_further_variables() {
+        let script = "echo \"$1$A$B\"; [ \"$1$A$B\" = 012 ]";
+        let start = Launch::new("sh")
+            .args(["-c", script, "sh", "0"])
+            .search_path("/no/such:/bin")
+            .env("A", "1")
+            .cwd("/")
+            .prepare()
+            .unwrap();
+        assert_eq!(start.env().collect::<Vec<_>>(), [c"A=1"]);
+        for (more, code) in [(c"B=2", 0), (c"B=3", 1), (c"B=2", 0)] {
+            assert_eq!(wait(&start.start(&[more], None).unwrap()), Exit::Code(code), "{more:?}");
+        }
+    }
+
+    #[test]
+    fn an_exit_that_was_looked_at_can_still_be_reaped_once() {
+        let started = Launch::new("/bin/sh").args(["-c", "exit 7"]).start().unwrap();
+        let mut ready = [rustix::event::PollFd::new(&started.pidfd, rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut ready, None).unwrap();
+        for _ in 0..2 {
+            assert_eq!(peek_exit(started.pidfd.as_fd()).unwrap(), Some(Exit::Code(7)));
+        }
+        assert_eq!(poll_exit(started.pidfd.as_fd()).unwrap(), Some(Exit::Code(7)));
+        assert!(open_process(started.pid).unwrap().is_none(), "it is out of the process table");
+    }
+
+    #[test]
+    fn the_callers_own_rights_need_no_change_and_those_of_others_are_taken_on() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let ids = |uid, groups: &[u32]| {
+            let owner = Owner { uid, gid: 7, groups: groups.to_vec() };
+            outputs(move || Launch::new("/usr/bin/id").owner(owner.clone()))
+        };
+        for out in ids(0, &[8]) {
+            assert!(out.starts_with("uid=0(") && out.contains("gid=7(") && out.contains("8("), "{out}");
+        }
+        for out in ids(4321, &[]) {
+            assert!(out.starts_with("uid=4321 gid=7(") && !out.contains("8("), "{out}");
+        }
     }
 
     #[test]

@@ -1,29 +1,21 @@
 //! The clone and what the child does between birth and exec.
 #![expect(unsafe_code, reason = "a child that shares our memory until it executes its program")]
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::Relaxed};
 
-use super::{Group, Launch, Owner, Step};
+use super::{Group, Owner, Prepared, Step};
 
 /// What the child's few calls need, with much to spare.
 const CHILD_STACK_BYTES: usize = 32 * 1024;
 /// Set once clone3 or close_range turned out to be missing or filtered, so it is tried only once.
 static CLONE3_REFUSED: AtomicBool = AtomicBool::new(false);
-const SHELL: &std::ffi::CStr = c"/bin/sh";
+const SHELL: &CStr = c"/bin/sh";
 
-/// Every string the child will need, made while memory may still be allocated.
-pub(super) struct Strings {
-    pub(super) candidates: Vec<CString>,
-    pub(super) argv: Vec<CString>,
-    pub(super) env: Vec<CString>,
-    pub(super) cwd: Option<CString>,
-}
-
-/// All the child reads, and the two numbers it writes. The pointers point into [`Strings`].
+/// All the child reads, and the two numbers it writes. The pointers point into [`Prepared`].
 pub(super) struct Plan {
     candidates: Vec<*const c_char>,
     argv: Vec<*const c_char>,
@@ -43,27 +35,28 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(launch: &Launch<'_>, strings: &Strings) -> Self {
-        let pointers = |list: &[CString]| {
-            list.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect::<Vec<*const c_char>>()
-        };
-        let argv = pointers(&strings.argv);
+    pub(super) fn new(start: &Prepared, more_env: &[&CStr], stdio: [Option<BorrowedFd<'_>>; 3]) -> Self {
+        let mut strings = start.strings().map(CStr::as_ptr);
+        let mut some = |count| strings.by_ref().take(count).chain([ptr::null()]).collect::<Vec<_>>();
+        let (argv, candidates) = (some(start.argv), some(start.candidates));
+        let cwd = start.has_cwd.then(|| strings.next()).flatten().unwrap_or(ptr::null());
+        let env = strings.chain(more_env.iter().map(|text| text.as_ptr())).chain([ptr::null()]).collect();
         let shell_argv = [SHELL.as_ptr(), ptr::null()]
             .into_iter()
             .chain(argv.iter().copied().skip(1))
             .map(|text| AtomicPtr::new(text.cast_mut()))
             .collect();
         Self {
-            candidates: pointers(&strings.candidates),
+            candidates,
             argv,
             shell_argv,
-            env: pointers(&strings.env),
-            cwd: strings.cwd.as_ref().map_or(ptr::null(), |dir| dir.as_ptr()),
-            owner: launch.owner.clone(),
-            stdio: launch.stdio.map(|fd| fd.map_or(-1, |fd| fd.as_raw_fd())),
+            env,
+            cwd,
+            owner: start.owner.clone(),
+            stdio: stdio.map(|fd| fd.map_or(-1, |fd| fd.as_raw_fd())),
             join_cgroup: -1,
-            group: launch.group,
-            files_max: launch.files_max,
+            group: start.group,
+            files_max: start.files_max,
             shares_files: false,
             step: AtomicI32::new(0),
             errno: AtomicI32::new(0),
@@ -342,10 +335,11 @@ unsafe fn arrange_files(plan: &Plan) -> Result<(), i32> {
             close_from(keep_max + 1, libc::CLOSE_RANGE_UNSHARE)?;
         }
         let mut sources = plan.stdio;
+        if sources.contains(&-1) {
+            let null = check(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR))?;
+            sources = sources.map(|source| if source < 0 { null } else { source });
+        }
         for source in &mut sources {
-            if *source < 0 {
-                *source = check(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR))?;
-            }
             // Above the places they go to, so that putting one there cannot overwrite the next.
             if *source <= 2 {
                 *source = check(libc::fcntl(*source, libc::F_DUPFD, 3))?;
@@ -402,7 +396,7 @@ unsafe fn become_owner(plan: &Plan) -> Result<(), i32> {
             let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
             check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit))?;
         }
-        if let Some(owner) = &plan.owner {
+        if let Some(owner) = plan.owner.as_ref().filter(|owner| !is_ours(owner)) {
             // Only root may set groups; anyone else can only start processes of its own anyway.
             if libc::syscall(libc::SYS_geteuid) == 0 {
                 check_long(libc::syscall(libc::SYS_setgroups, owner.groups.len(), owner.groups.as_ptr()))?;
@@ -413,6 +407,23 @@ unsafe fn become_owner(plan: &Plan) -> Result<(), i32> {
         Ok(())
     }
 }
+
+/// Whether we have the rights of this owner and no others, so that the kernel need not copy any.
+unsafe fn is_ours(owner: &Owner) -> bool {
+    let (mut uids, mut gids, mut groups) = ([u32::MAX; 3], [u32::MAX; 3], [0_u32; FEW_GROUPS]);
+    unsafe {
+        let [real, effective, saved] = &mut uids;
+        libc::syscall(libc::SYS_getresuid, real, effective, saved);
+        let [real, effective, saved] = &mut gids;
+        libc::syscall(libc::SYS_getresgid, real, effective, saved);
+        let count = libc::syscall(libc::SYS_getgroups, groups.len(), groups.as_mut_ptr());
+        // With more groups than fit, the kernel refuses to tell them.
+        let groups = usize::try_from(count).ok().and_then(|count| groups.get(..count));
+        uids == [owner.uid; 3] && gids == [owner.gid; 3] && groups == Some(owner.groups.as_slice())
+    }
+}
+
+const FEW_GROUPS: usize = 64;
 
 /// Tries one candidate after the other as a shell does, and returns the errno worth telling.
 unsafe fn execute(plan: &Plan) -> i32 {

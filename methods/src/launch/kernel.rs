@@ -4,12 +4,23 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
 use super::{Exit, Owner};
 
 /// How a process ended, or `None` while it runs. A child is reaped by this.
 pub fn poll_exit(pidfd: BorrowedFd<'_>) -> io::Result<Option<Exit>> {
-    use rustix::process::{WaitId, WaitIdOptions, waitid};
-    match waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+    ask_exit(pidfd, WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+}
+
+/// As [`poll_exit`], but a child stays to be reaped: that takes the kernel a while, and may be done
+/// when nobody waits.
+pub fn peek_exit(pidfd: BorrowedFd<'_>) -> io::Result<Option<Exit>> {
+    ask_exit(pidfd, WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT)
+}
+
+fn ask_exit(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> io::Result<Option<Exit>> {
+    match waitid(WaitId::PidFd(pidfd), options) {
         Ok(None) => Ok(None),
         Ok(Some(status)) => Ok(Some(match (status.exit_status(), status.terminating_signal()) {
             (Some(code), _) => Exit::Code(code),
