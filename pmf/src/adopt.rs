@@ -35,8 +35,11 @@ impl Daemon {
 
     fn restore(&mut self, saved: SavedTag) -> Option<TagId> {
         let spec = saved.spec?;
+        let prepared = self.prepare(&spec).ok()?;
         let entry = Entry {
             spec: serde_json::to_vec(&spec).ok()?.into_boxed_slice(),
+            prepared: Box::new(prepared),
+            inherits: spec.job.inherit_env,
             level: spec.job.level,
             place: saved.place,
             // Whether it has been killed is not known.

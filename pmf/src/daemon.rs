@@ -7,10 +7,12 @@
 //! So a tag costs one descriptor, however many processes it has.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
+use methods::launch::Prepared;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pmf_core::{Core, Event, TagId};
@@ -22,6 +24,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::conns::Conns;
 use crate::forks::Forks;
 use crate::journal::{Journal, Spec};
+use crate::perform::own_environment;
 use crate::place::{Place, Places};
 
 /// Everything pmfd has.
@@ -38,8 +41,12 @@ pub struct Daemon {
     pub(crate) listener: UnixListener,
     /// Descriptors a started process may have: soft and hard, as pmfd itself was given them.
     pub(crate) files_max: (u64, u64),
-    /// What the tag being created is to run.
-    pub(crate) incoming: Option<Spec>,
+    /// What a started process may have of pmfd's own variables.
+    pub(crate) environment: Vec<CString>,
+    /// Ended, and not reaped yet.
+    pub(crate) dead: Vec<Watched>,
+    /// What the tag being created is to run, and the start of it.
+    pub(crate) incoming: Option<(Spec, Prepared)>,
     /// Why the last start failed, for whoever asked for it.
     pub(crate) start_error: Option<String>,
     /// Connections whose call has been answered and that may have sent the next one.
@@ -53,8 +60,12 @@ pub struct Daemon {
 /// What is known of a tag's processes.
 #[derive(Debug)]
 pub struct Entry {
-    /// A [`Spec`] as JSON: a third of the memory, and read again only for a start.
+    /// A [`Spec`] as JSON: a third of the memory, and seldom read again.
     pub(crate) spec: Box<[u8]>,
+    /// The start of its command, all but done.
+    pub(crate) prepared: Box<Prepared>,
+    /// Started with the variables of pmfd itself, too.
+    pub(crate) inherits: bool,
     pub(crate) level: Option<u32>,
     pub(crate) place: Place,
     /// The place is good for another start.
@@ -152,6 +163,8 @@ impl Daemon {
             signals,
             listener,
             files_max,
+            environment: own_environment(),
+            dead: Vec::new(),
             incoming: None,
             start_error: None,
             answered: VecDeque::new(),

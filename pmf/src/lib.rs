@@ -4,7 +4,8 @@
 //! it does:
 //!
 //! * [`daemon`]: the loop, one thread over one epoll.
-//! * `serve`: requests; `perform`: what the core has decided; `adopt`: what a killed pmfd left.
+//! * `serve`: requests; `perform`: what the core has decided; `reap`: what is left of the dead;
+//!   `adopt`: what a killed pmfd left.
 //! * [`place`]: where a tag's processes live (a cgroup, or a mark), and how all are found.
 //! * [`forks`]: how deep below the command a process is, for `-C`.
 //! * [`journal`]: what must be known again after a kill at any moment.
@@ -20,6 +21,7 @@ pub mod journal;
 pub mod log;
 mod perform;
 pub mod place;
+mod reap;
 mod serve;
 pub mod signal;
 pub mod start;

@@ -1,12 +1,12 @@
 //! Performing what the core decides, and telling it what becomes of processes.
 
 use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
-use methods::launch::{self, Exit, Group, Launch, LaunchError, Launched, Owner};
+use methods::launch::{self, Exit, Group, Launch, LaunchError, Launched, Owner, Prepared};
 use pmf_core::{Action, Event, Line, Phase, Refused, RequestId, Tag, TagId};
 use rgm_api::frame::encode_reply;
 use rgm_api::pmf::{self as api, Kind, Reply};
@@ -74,8 +74,8 @@ impl Daemon {
     fn save(&mut self, id: TagId) -> io::Result<()> {
         let Some(tag) = self.core.tag(id).cloned() else { return Ok(()) };
         let mut spec = None;
-        if let Some(new) = self.incoming.take() {
-            let entry = self.new_entry(&tag.name, &new)?;
+        if let Some((new, prepared)) = self.incoming.take() {
+            let entry = self.new_entry(&tag.name, &new, prepared)?;
             self.entries.insert(id, entry);
             spec = Some(new);
         }
@@ -97,9 +97,11 @@ impl Daemon {
         self.journal.save(SavedTag { tag, place, action_place, main, spec })
     }
 
-    fn new_entry(&mut self, name: &str, spec: &Spec) -> io::Result<Entry> {
+    fn new_entry(&mut self, name: &str, spec: &Spec, prepared: Prepared) -> io::Result<Entry> {
         Ok(Entry {
             spec: serde_json::to_vec(spec).map_err(io::Error::other)?.into_boxed_slice(),
+            prepared: Box::new(prepared),
+            inherits: spec.job.inherit_env,
             level: spec.job.level,
             place: self.places.fresh(name)?,
             reusable: true,
@@ -132,17 +134,14 @@ impl Daemon {
 
     fn try_start(&mut self, id: TagId) -> anyhow::Result<()> {
         let Some(entry) = self.entries.get(&id) else { anyhow::bail!("its place could not be made") };
-        let (spec, place, level) = (entry.spec(), entry.place, entry.level);
-        let spec = spec?;
+        let (place, level) = (entry.place, entry.level);
         if let Some(level) = level
             && self.forks.track(id, level)
             && let Some(connector) = self.forks.connector()
         {
             epoll::add(&self.epoll, connector, EventData::new_u64(Token::Forks.encode()), EventFlags::IN)?;
         }
-        let mut argv = spec.job.argv.iter().map(|text| text.as_os_str());
-        let program = argv.next().unwrap_or(OsStr::new(""));
-        let started = self.launch(Launch::new(program).args(argv), &spec, place).map_err(explain)?;
+        let started = self.launch(&entry.prepared, entry.inherits, place)?;
         if level.is_some() {
             self.forks.started(id, started.pid);
         }
@@ -157,12 +156,17 @@ impl Daemon {
         Ok(())
     }
 
-    /// Starts a program as a tag's owner wants it, in a place.
-    fn launch(&self, launch: Launch<'_>, spec: &Spec, place: Place) -> Result<Launched, LaunchError> {
+    /// The start of a tag's command, made when the tag is, so that a restart finds it ready.
+    pub(crate) fn prepare(&self, spec: &Spec) -> Result<Prepared, LaunchError> {
+        let mut argv = spec.job.argv.iter().map(|text| text.as_os_str());
+        let program = argv.next().unwrap_or(OsStr::new(""));
+        self.as_owner_wants(Launch::new(program).args(argv), spec).prepare()
+    }
+
+    fn as_owner_wants<'a>(&self, launch: Launch<'a>, spec: &Spec) -> Launch<'a> {
         let mut launch = launch
             .cwd(spec.job.cwd.as_os_str())
-            .env_entries(environment(spec))
-            .env_entries(self.places.mark(place))
+            .env_entries(variables(spec))
             .group(Group::Session)
             .files_max(self.files_max.0, self.files_max.1);
         if let Some(path) = &spec.job.search_path {
@@ -171,15 +175,22 @@ impl Daemon {
         if rustix::process::geteuid().is_root() {
             launch = launch.owner(Owner { uid: spec.uid, gid: spec.gid, groups: spec.groups.clone() });
         }
+        launch
+    }
+
+    /// Starts a program in a place; if it inherits, with those of our variables that it does not set.
+    fn launch(&self, start: &Prepared, inherits: bool, place: Place) -> Result<Launched, LaunchError> {
+        let mark = self.places.mark(place);
+        let ours = if inherits { self.environment.as_slice() } else { &[] };
+        let set: Vec<_> = start.env().map(|own| name_of(own.to_bytes())).collect();
+        let ours = ours.iter().filter(|variable| !set.contains(&name_of(variable.to_bytes())));
+        let more: Vec<&CStr> = ours.chain(&mark).map(CString::as_c_str).collect();
         let dir = self.places.dir(place).map_err(|source| LaunchError {
             program: OsString::from(place.to_string()),
             step: launch::Step::Cgroup,
             source,
         })?;
-        if let Some(dir) = &dir {
-            return launch.cgroup(dir.as_fd()).start();
-        }
-        launch.start()
+        start.start(&more, dir.as_ref().map(AsFd::as_fd))
     }
 
     fn run_action(&mut self, id: TagId) -> anyhow::Result<()> {
@@ -192,7 +203,8 @@ impl Daemon {
         // The string may hold several words and quotes; the two further arguments must not be split.
         let script = [action.as_os_str(), OsStr::new(" \"$@\"")].join(OsStr::new(""));
         let words = [OsStr::new("-c"), &script, OsStr::new("pmfd"), OsStr::new("failed"), OsStr::new(&name)];
-        let started = self.launch(Launch::new("/bin/sh").args(words), &spec, place).map_err(explain)?;
+        let start = self.as_owner_wants(Launch::new("/bin/sh").args(words), &spec).prepare()?;
+        let started = self.launch(&start, spec.job.inherit_env, place)?;
         let data = EventData::new_u64(Token::Action(id).encode());
         epoll::add(&self.epoll, &started.pidfd, data, EventFlags::IN)?;
         if let Some(entry) = self.entries.get_mut(&id) {
@@ -227,7 +239,7 @@ impl Daemon {
     pub(crate) fn member_ended(&mut self, id: TagId) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let Some(watched) = &entry.watched else { return };
-        match launch::poll_exit(watched.pidfd.as_fd()) {
+        match launch::peek_exit(watched.pidfd.as_fd()) {
             Ok(None) => return,
             Ok(Some(Exit::Signal(KILL))) if now().since(entry.started_at) < STILLBORN_WITHIN => {
                 entry.reusable = false;
@@ -235,7 +247,11 @@ impl Daemon {
             Ok(Some(_)) => {}
             Err(error) => tracing::error!("the end of process {} is unknown: {error}", watched.pid),
         }
-        entry.watched = None;
+        self.dead.extend(entry.watched.take());
+        if self.places.lacks_cgroups() {
+            // A zombie of ours would be taken for a change that asks for another look.
+            self.reap_dead();
+        }
         match self.watch_any(id) {
             Ok(true) => {}
             Ok(false) => self.feed(Event::Exited(id)),
@@ -244,11 +260,17 @@ impl Daemon {
                 self.feed(Event::Exited(id));
             }
         }
+        // Only now, for the successor had to begin first.
+        self.reap_dead();
     }
 
     /// Watches some living monitored process of a tag; false if there is none.
     pub(crate) fn watch_any(&mut self, id: TagId) -> io::Result<bool> {
-        let Some(place) = self.entries.get(&id).map(|entry| entry.place) else { return Ok(false) };
+        let Some(entry) = self.entries.get(&id) else { return Ok(false) };
+        let place = entry.place;
+        if entry.level.is_none() && self.places.is_empty(place) {
+            return Ok(false);
+        }
         loop {
             let procs = self.places.procs(place)?;
             let monitored = self.forks.monitored(id, procs);
@@ -403,28 +425,6 @@ impl Daemon {
             last_seq: self.last_seq,
         }
     }
-
-    /// Without cgroups, orphans of all tags become our children.
-    pub(crate) fn reap_orphans(&mut self) {
-        use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        while let Ok(status) = waitid(Id::All, look) {
-            let Some(pid) = status.pid() else { return };
-            debug_assert!(matches!(status, WaitStatus::Exited(..) | WaitStatus::Signaled(..)));
-            let ours = |watched: &Option<Watched>| watched.as_ref().is_some_and(|w| w.pid == pid.as_raw());
-            let member = self.entries.iter().find(|(_, entry)| ours(&entry.watched)).map(|(id, _)| *id);
-            let action = self.entries.iter().find(|(_, entry)| ours(&entry.action)).map(|(id, _)| *id);
-            match (member, action) {
-                (Some(id), _) => self.member_ended(id),
-                (_, Some(id)) => self.action_ended(id),
-                (None, None) => {
-                    if waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG).is_err() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Entry {
@@ -439,22 +439,31 @@ pub(crate) fn command_line(spec: &Spec) -> String {
     spec.job.argv.iter().map(|word| word.display()).collect::<Vec<_>>().join(" ")
 }
 
-fn environment(spec: &Spec) -> Vec<OsString> {
-    let mut env: Vec<OsString> = Vec::new();
-    let name_len = |entry: &OsStr| entry.as_bytes().iter().position(|byte| *byte == b'=');
-    if spec.job.inherit_env {
-        let ours = std::env::vars_os().filter(|(name, _)| !NOT_INHERITED.iter().any(|not| name == not));
-        env.extend(ours.map(|(name, value)| [name, value].join(OsStr::new("="))));
-    }
+/// The variables that its owner has set, each once.
+fn variables(spec: &Spec) -> Vec<OsString> {
+    let mut variables: Vec<OsString> = Vec::new();
     for entry in spec.job.env.iter().map(|text| text.as_os_str()) {
-        let start = name_len(entry).and_then(|len| entry.as_bytes().get(..=len));
-        env.retain(|known| start.is_none_or(|start| !known.as_bytes().starts_with(start)));
-        env.push(entry.to_owned());
+        let name = name_of(entry.as_bytes());
+        variables.retain(|known| name.is_none() || name_of(known.as_bytes()) != name);
+        variables.push(entry.to_owned());
     }
-    env
+    variables
 }
 
-/// A start that failed, with its cause.
-fn explain(error: LaunchError) -> anyhow::Error {
-    anyhow::Error::from(error)
+/// Of `NAME=value`, the name.
+fn name_of(variable: &[u8]) -> Option<&[u8]> {
+    let len = variable.iter().position(|byte| *byte == b'=')?;
+    variable.get(..len)
+}
+
+/// What a started process may have of our own variables.
+pub(crate) fn own_environment() -> Vec<CString> {
+    let ours = std::env::vars_os().filter(|(name, _)| !NOT_INHERITED.iter().any(|not| name == not));
+    let ours = ours.map(|(name, value)| [name, value].join(OsStr::new("=")));
+    ours.filter_map(|variable| CString::new(variable.as_bytes()).ok()).collect()
+}
+
+/// Why a start failed, with its cause.
+pub(crate) fn explain(error: LaunchError) -> String {
+    format!("{:#}", anyhow::Error::from(error))
 }

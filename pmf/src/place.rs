@@ -6,6 +6,7 @@
 //! daemon which clears its environment, leaves the session and loses its parent all at once.
 
 use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -96,8 +97,9 @@ impl Places {
     }
 
     /// For the start of a process there: a variable, where there is no cgroup.
-    pub fn mark(&self, place: Place) -> Option<String> {
-        self.root.is_none().then(|| format!("{MARK}={}", self.name(place)))
+    pub fn mark(&self, place: Place) -> Option<CString> {
+        let mark = || CString::new(format!("{MARK}={}", self.name(place))).ok();
+        if self.root.is_none() { mark() } else { None }
     }
 
     /// The processes there, zombies not counted.
@@ -106,6 +108,12 @@ impl Places {
             Some(cgroup) => cgroup.procs(),
             None => Ok(self.search(place)),
         }
+    }
+
+    /// Whether no process is there, for certain: the fastest way to know, and it may miss an end that
+    /// [`Places::procs`] has noticed.
+    pub fn is_empty(&self, place: Place) -> bool {
+        self.cgroup(place).is_some_and(|cgroup| cgroup.is_populated().is_ok_and(|populated| !populated))
     }
 
     /// Signals all processes there. A place that was killed must not be used again.

@@ -10,6 +10,7 @@ use rgm_types::Millis;
 
 use crate::daemon::{Daemon, now};
 use crate::journal::Spec;
+use crate::perform::explain;
 
 /// An answer that needs nothing to happen first; `None` where the core answers.
 type Served = Result<Option<Reply>, Refusal>;
@@ -71,7 +72,9 @@ impl Daemon {
         let has_action = job.action.is_some();
         let uid = owner.uid;
         if self.core.find(&name).is_none() {
-            self.incoming = Some(Spec { job, uid, gid: owner.gid, groups: owner.groups });
+            let spec = Spec { job, uid, gid: owner.gid, groups: owner.groups };
+            let prepared = self.prepare(&spec).map_err(|error| failed(&explain(error)))?;
+            self.incoming = Some((spec, prepared));
         }
         self.start_error = None;
         self.feed(Event::Create { request: RequestId(conn), name, token, uid, policy, has_action });

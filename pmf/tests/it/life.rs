@@ -145,8 +145,9 @@ fn a_running_action_program_is_signalled_with_the_tag() {
     let pid: i32 = node.lines("acts")[0].parse().unwrap();
     eventually("the action is listed", || node.pids("tag").contains(&pid));
     node.ok(&["-k", "tag", "-w", "-1", "TERM"]);
-    assert!(!lives(pid));
     assert!(!node.is_registered("tag"), "it did not end with 0");
+    // The shell around it may be gone a moment earlier.
+    eventually("the action is gone", || !lives(pid));
 }
 
 #[test]
@@ -311,4 +312,30 @@ fn told_to_stop_pmfd_leaves_everything_running_and_a_second_one_is_refused() {
     assert!(lives(pid));
     node.start();
     assert_eq!(node.pids("tag"), [pid]);
+}
+
+#[test]
+fn a_variable_that_pmfd_has_too_is_passed_on_once_and_as_the_caller_has_it() {
+    both_ways(|node| {
+        let script = node.script("show", "env | grep ^PATH= >> env\nexec sleep 1000");
+        let mut create = node.adm_command(&["-c", "tag", "-n", "1", &script]);
+        assert_eq!(run(create.env("PATH", "/opt/mine:/usr/bin:/bin")).code, 0);
+        node.eventually_lines("env", 1);
+        node.ok(&["-k", "tag"]);
+        node.eventually_lines("env", 2);
+        assert_eq!(node.lines("env"), ["PATH=/opt/mine:/usr/bin:/bin"; 2]);
+    });
+}
+
+#[test]
+fn the_dead_are_reaped_although_their_successors_come_first() {
+    both_ways(|node| {
+        node.ok(&["-c", "tag", "-n", "-1", &node.living()]);
+        for round in 1..=5 {
+            node.eventually_lines("runs", round);
+            let pid = node.pids("tag")[0];
+            signal(pid, 9);
+            eventually("it is reaped", || pmf::place::Stat::read(pid).is_none());
+        }
+    });
 }
