@@ -1,25 +1,31 @@
 //! How long from SIGKILL of a supervised process to its successor's first instruction: pmfd beside a
 //! bare loop that does nothing but wait on a pidfd and start again; and what a tag costs in memory.
 //!
-//! The kernel itself tells when the successor has been executed, so the program started does not
-//! matter and no clock of ours is in the way. Needs root. Prints one JSON object:
+//! Both supervise the same file with the same arguments and environment, both run all the time, and
+//! their rounds take turns, so that whatever else the machine does hits both alike. The kernel
+//! itself tells when the successor has been executed, so the program started does not matter and no
+//! clock of ours is in the way. Medians; needs root. Prints one JSON object:
 //!
-//! `cargo run --release -p pmf --example respawn -- [ROUNDS] [TAGS]`
+//! `cargo run --release -p pmf --bins --example respawn -- [ROUNDS] [TAGS]`
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use anyhow::{Context, bail};
 use methods::launch::{Group, Launch, poll_exit, send_signal};
+use pmf::place::Stat;
 use rgm_api::client::Client;
-use rgm_api::pmf::{Job, Refusal, Reply, Request};
+use rgm_api::pmf::{Job, Refusal, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Its name as the kernel keeps it: at most fifteen bytes.
 const VICTIM: &str = "pmf-victim";
+const TAG: &str = "measured";
+const PATH: &str = "/usr/bin:/bin";
 
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
@@ -35,36 +41,41 @@ fn main() -> anyhow::Result<()> {
     fs::copy("/bin/sleep", &victim)?;
     let executed = Executed(pmf::forks::connect().context("the kernel does not tell of processes")?);
 
-    let mut bare = Command::new(std::env::current_exe()?).arg("floor").arg(&victim).spawn()?;
-    let floor = measure(&executed, rounds);
-    send_signal(i32::try_from(bare.id())?, 9)?;
-    bare.wait()?;
-    let floor_us = floor?;
-
+    let bare = Bare::start(dir.path(), &victim)?;
     let pmfd = Pmfd::start(dir.path())?;
-    pmfd.create("measured", &victim, -1)?;
-    let one_us = measure(&executed, rounds)?;
+    let mut sides = [executed.next(bare.child.id())?, {
+        pmfd.create(TAG, &victim, -1)?;
+        executed.next(pmfd.child.id())?
+    }];
+    let supervisors = [bare.child.id(), pmfd.child.id()];
+    let few = measure(&executed, rounds, supervisors, &mut sides)?;
     let empty_kib = pmfd.memory_kib()?;
     for tag in 0..tags {
         pmfd.create(&format!("tag-rg,tag-rs-{tag},0.svc"), Path::new("/bin/sleep"), 2)?;
     }
     let full_kib = pmfd.memory_kib()?;
     executed.forget();
-    let many_us = measure_known(&executed, rounds, pmfd.pid_of("measured")?)?;
+    let many = measure(&executed, rounds, supervisors, &mut sides)?;
     println!(
-        "{{\"rounds\":{rounds},\"floor_us\":{floor_us:.1},\"pmfd_us\":{one_us:.1},\"ratio\":{:.2},\
-         \"tags\":{tags},\"pmfd_with_tags_us\":{many_us:.1},\"ratio_with_tags\":{:.2},\
-         \"memory_per_tag_kib\":{:.2}}}",
-        one_us / floor_us,
-        many_us / floor_us,
+        "{{\"rounds\":{rounds},\"load\":{},\"floor_us\":{:.1},\"pmfd_us\":{:.1},\"ratio\":{:.2},\
+         \"tags\":{tags},\"floor_with_tags_us\":{:.1},\"pmfd_with_tags_us\":{:.1},\
+         \"ratio_with_tags\":{:.2},\"memory_per_tag_kib\":{:.2}}}",
+        load()?,
+        few[0],
+        few[1],
+        few[1] / few[0],
+        many[0],
+        many[1],
+        many[1] / many[0],
         (full_kib - empty_kib) / tags as f64,
     );
     Ok(())
 }
 
-/// The bare loop.
+/// The bare loop. What it starts gets the same environment as what pmfd starts.
 fn floor(program: &str) -> anyhow::Result<()> {
-    let launch = Launch::new(program).args(["1000"]).group(Group::Session);
+    let environment = std::env::vars_os().map(|(name, value)| [name, value].join("=".as_ref()));
+    let launch = Launch::new(program).args(["1000"]).env_entries(environment).group(Group::Session);
     loop {
         let started = launch.start()?;
         poll(&mut [PollFd::new(&started.pidfd, PollFlags::IN)], None)?;
@@ -72,12 +83,19 @@ fn floor(program: &str) -> anyhow::Result<()> {
     }
 }
 
+/// How many processes want to run on average over the last minute.
+fn load() -> anyhow::Result<f64> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split(' ').next().context("no load")?.parse()?)
+}
+
 /// Reports of executed programs.
 struct Executed(OwnedFd);
 
 impl Executed {
-    /// The next process that executes the victim, and when it did, in ns of the monotonic clock.
-    fn next(&self) -> anyhow::Result<(i32, u64)> {
+    /// The next child of a supervisor that executes the victim, and when it did, in ns of the
+    /// monotonic clock.
+    fn next(&self, supervisor: u32) -> anyhow::Result<(i32, u64)> {
         loop {
             let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
             if poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&patience))? == 0 {
@@ -93,9 +111,11 @@ impl Executed {
             };
             let time = event.get(8..16).and_then(|time| time.try_into().ok()).map(u64::from_ne_bytes);
             let (Some(2), Some(pid), Some(time)) = (word(0), word(16), time) else { continue };
+            let pid = i32::try_from(pid)?;
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            if name.trim() == VICTIM {
-                return Ok((i32::try_from(pid)?, time));
+            let ours = Stat::read(pid).is_some_and(|stat| u32::try_from(stat.parent) == Ok(supervisor));
+            if ours && name.trim() == VICTIM {
+                return Ok((pid, time));
             }
         }
     }
@@ -110,28 +130,70 @@ impl Executed {
     }
 }
 
-fn measure(executed: &Executed, rounds: usize) -> anyhow::Result<f64> {
-    let (pid, _) = executed.next()?;
-    measure_known(executed, rounds, pid)
+/// The median times from the kill to the successor, in µs, of both sides in turns.
+fn measure(
+    executed: &Executed,
+    rounds: usize,
+    supervisors: [u32; 2],
+    sides: &mut [(i32, u64); 2],
+) -> anyhow::Result<[f64; 2]> {
+    let mut times = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
+    for _ in 0..rounds {
+        for ((times, supervisor), side) in times.iter_mut().zip(supervisors).zip(sides.iter_mut()) {
+            // Past the start of the victim itself, and past the time in which pmfd takes its death
+            // for a stillbirth, so that all that is measured is supervision.
+            poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 15_000_000 }))?;
+            let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+            send_signal(side.0, 9)?;
+            *side = executed.next(supervisor)?;
+            let killed = u64::try_from(now.tv_sec)? * 1_000_000_000 + u64::try_from(now.tv_nsec)?;
+            times.push(side.1.saturating_sub(killed));
+        }
+    }
+    let mut medians = [0.0; 2];
+    for (median, times) in medians.iter_mut().zip(&mut times) {
+        times.sort_unstable();
+        *median = *times.get(rounds / 2).context("no rounds")? as f64 / 1000.0;
+    }
+    Ok(medians)
 }
 
-/// The median time from the kill to the successor, in µs.
-fn measure_known(executed: &Executed, rounds: usize, mut pid: i32) -> anyhow::Result<f64> {
-    let mut times = Vec::with_capacity(rounds);
-    for _ in 0..rounds {
-        // Past the start of the victim itself, and past the time in which pmfd takes its death for a
-        // stillbirth, so that all that is measured is supervision.
-        poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 15_000_000 }))?;
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        send_signal(pid, 9)?;
-        let (successor, at) = executed.next()?;
-        let killed = u64::try_from(now.tv_sec)? * 1_000_000_000 + u64::try_from(now.tv_nsec)?;
-        times.push(at.saturating_sub(killed));
-        pid = successor;
+/// The environment of a supervisor.
+fn supervisor(program: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("RGM_RUN_DIR", dir.join("run")).env("RGM_STATE_DIR", dir.join("state"));
+    command.env_remove("RGM_NODE").env("PATH", PATH);
+    command
+}
+
+/// The bare loop as a process; ended with what it has started when dropped.
+struct Bare {
+    victim: PathBuf,
+    child: Child,
+}
+
+impl Bare {
+    fn start(dir: &Path, victim: &Path) -> anyhow::Result<Self> {
+        let child = supervisor(&std::env::current_exe()?, dir).arg("floor").arg(victim).spawn()?;
+        Ok(Self { victim: victim.to_owned(), child })
     }
-    times.sort_unstable();
-    let median = times.get(rounds / 2).context("no rounds")?;
-    Ok(*median as f64 / 1000.0)
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            eprintln!("the bare loop can't be ended: {error}");
+        }
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()) {
+            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if command.split(|byte| *byte == 0).next() == Some(self.victim.as_os_str().as_bytes())
+                && let Err(error) = send_signal(pid, 9)
+            {
+                eprintln!("process {pid} can't be ended: {error}");
+            }
+        }
+    }
 }
 
 /// A pmfd of our own; ended with all its processes when dropped.
@@ -144,9 +206,7 @@ impl Pmfd {
     fn start(dir: &Path) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?.with_file_name("../pmfd");
         let log = fs::File::create(dir.join("log"))?;
-        let mut command = Command::new(&program);
-        let command = command.env("RGM_RUN_DIR", dir.join("run")).env("RGM_STATE_DIR", dir.join("state"));
-        let child = command.env_remove("RGM_NODE").stderr(log).spawn();
+        let child = supervisor(&program, dir).stderr(log).spawn();
         let child = child.with_context(|| format!("build {} first", program.display()))?;
         let pmfd = Self { dir: dir.to_owned(), child };
         while UnixStream::connect(pmfd.socket()).is_err() {
@@ -163,9 +223,9 @@ impl Pmfd {
         let job = Job {
             argv: vec![program.as_os_str().to_owned().into(), "1000".into()],
             cwd: "/".into(),
-            search_path: Some("/usr/bin:/bin".into()),
+            search_path: Some(PATH.into()),
             inherit_env: true,
-            env: vec!["PATH=/usr/bin:/bin".into()],
+            env: vec![std::ffi::OsString::from(format!("PATH={PATH}")).into()],
             action: None,
             retries,
             period_min: 5,
@@ -175,16 +235,6 @@ impl Pmfd {
         let request = Request::Create { tag: tag.to_owned(), token: 1, job: Box::new(job) };
         Client::connect::<Refusal>(&self.socket())?.call(&request)?;
         Ok(())
-    }
-
-    fn pid_of(&self, tag: &str) -> anyhow::Result<i32> {
-        let request = Request::List { tag: Some(tag.to_owned()) };
-        match Client::connect::<Refusal>(&self.socket())?.call(&request)? {
-            Reply::Tags(tags) => {
-                tags.first().and_then(|tag| tag.pids.first()).copied().context("it does not run")
-            }
-            Reply::Done {} | Reply::Found(_) | Reply::Event(_) => bail!("an odd answer"),
-        }
     }
 
     /// Memory of pmfd's own, shared parts counted by share.
