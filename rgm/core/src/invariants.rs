@@ -1,6 +1,7 @@
 //! What must always hold, whatever happens. Each rule has an id and a sentence, and is checked
 //! after every step of every simulation.
 
+use crate::board::Board;
 use crate::cell::Phase;
 use crate::plan::{Plan, Wait};
 use crate::{Place, Rgm};
@@ -33,9 +34,9 @@ impl Rgm {
 
     /// INV-01: a resource of a failover group is never possibly running on two nodes.
     fn one_primary(&self, found: &mut Vec<Violation>) {
-        for (group, cells) in &self.cells {
+        for (group, board) in &self.boards {
             let busy: BTreeSet<&NodeName> =
-                cells.iter().filter(|(_, c)| !c.is_clear()).map(|((_, n), _)| n).collect();
+                board.iter().filter(|(_, _, c)| !c.is_clear()).map(|(_, n, _)| n).collect();
             if busy.len() > 1 {
                 found.push(Violation { rule: "INV-01", found: format!("group {group} may run on {busy:?}") });
             }
@@ -82,8 +83,8 @@ impl Rgm {
     /// INV-08: every operation ends. A cell that waits, in a group where nothing is under way,
     /// waits for ever.
     fn nobody_waits_for_nothing(&self, found: &mut Vec<Violation>) {
-        for (group, cells) in &self.cells {
-            if cells.values().any(|c| c.flight.is_some()) || self.nodes.values().any(|n| n.aborting) {
+        for (group, board) in &self.boards {
+            if board.iter().any(|(_, _, c)| c.flight.is_some()) || self.nodes.values().any(|n| n.aborting) {
                 continue;
             }
             for r in self.conf.members(group) {
@@ -103,9 +104,12 @@ impl Rgm {
 
     /// INV-09: a method under way and the token that will end it know each other.
     fn flights_are_known(&self, found: &mut Vec<Violation>) {
-        let places =
-            self.cells.values().flatten().filter_map(|(place, c)| Some((place, c.flight.as_ref()?.token)));
-        for ((r, n), token) in places {
+        let places = self
+            .boards
+            .values()
+            .flat_map(Board::iter)
+            .filter_map(|(r, n, c)| Some((r, n, c.flight.as_ref()?.token)));
+        for (r, n, token) in places {
             let known = self.tokens.get(&token);
             let same = |p: &Place| p == &(r.clone(), n.clone());
             if !matches!(known, Some(crate::order::Flown::Cell(a, b)) if same(&(a.clone(), b.clone()))) {

@@ -27,6 +27,7 @@
 extern crate alloc;
 
 mod admit;
+mod board;
 pub mod cell;
 mod dry_run;
 pub mod event;
@@ -47,6 +48,7 @@ mod value;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
+use board::Board;
 use cell::Cell;
 pub use event::{
     Action, Cause, Ending, Event, Level, LogLine, MethodResult, NodeReport, Order, Out, RequestId, Token,
@@ -92,7 +94,7 @@ pub(crate) struct Motion {
 pub struct Rgm {
     conf: Conf,
     nodes: BTreeMap<NodeName, Node>,
-    cells: BTreeMap<GroupName, BTreeMap<Place, Cell>>,
+    boards: BTreeMap<GroupName, Board>,
     motions: BTreeMap<GroupName, Motion>,
     ops: BTreeMap<RequestId, ops::Op>,
     tokens: BTreeMap<Token, order::Flown>,
@@ -133,7 +135,7 @@ impl Rgm {
 
     /// When [`Event::Tick`] is due (boot clock), and why.
     pub fn next_deadline(&self) -> Option<(Millis, &'static str)> {
-        let flights = self.cells.values().flat_map(BTreeMap::values).filter_map(|c| c.flight.as_ref());
+        let flights = self.boards.values().flat_map(Board::iter).filter_map(|(_, _, c)| c.flight.as_ref());
         let flights = flights.map(|f| (f.deadline, "a method that must have ended by now"));
         let others = self.tokens.values().filter_map(order::Flown::deadline);
         let others = others.map(|d| (d, "a check that must have ended by now"));
@@ -148,8 +150,8 @@ impl Rgm {
     // --- the state, read ---
 
     pub(crate) fn cell(&self, resource: &ResourceName, node: &NodeName) -> Cell {
-        let found = self.conf.resources.get(resource).and_then(|r| self.cells.get(&r.group));
-        found.and_then(|c| c.get(&(resource.clone(), node.clone()))).cloned().unwrap_or_default()
+        let board = self.conf.resources.get(resource).and_then(|r| self.boards.get(&r.group));
+        board.and_then(|b| b.get(resource, node)).cloned().unwrap_or_default()
     }
 
     pub(crate) fn is_up(&self, node: &NodeName) -> bool {
@@ -170,9 +172,8 @@ impl Rgm {
         change: impl FnOnce(&mut Cell) -> T,
     ) -> Option<T> {
         let group = self.conf.resources.get(resource)?.group.clone();
-        let place = (resource.clone(), node.clone());
-        let result = change(self.cells.entry(group.clone()).or_default().entry(place.clone()).or_default());
-        self.touched.insert(place);
+        let result = change(self.boards.entry(group.clone()).or_default().cell_mut(resource, node));
+        self.touched.insert((resource.clone(), node.clone()));
         self.dirty.insert(group);
         Some(result)
     }
@@ -217,6 +218,10 @@ impl Rgm {
     fn emit(&mut self) -> Out {
         for (resource, node) in core::mem::take(&mut self.touched) {
             let known = self.conf.resources.contains_key(&resource);
+            let group = self.conf.resources.get(&resource).map(|r| &r.group);
+            if let Some(board) = group.and_then(|g| self.boards.get_mut(g)) {
+                board.prune(&resource, &node);
+            }
             let cell = known.then(|| self.cell(&resource, &node)).filter(|c| *c != Cell::default());
             self.out.records.push((node, resource, cell));
         }

@@ -74,8 +74,8 @@ impl Rgm {
         }
     }
 
-    fn peek(&self, r: &Resource, node: &NodeName) -> Option<&Cell> {
-        self.cells.get(&r.group)?.get(&(r.name.clone(), node.clone()))
+    pub(crate) fn peek(&self, r: &Resource, node: &NodeName) -> Option<&Cell> {
+        self.boards.get(&r.group)?.get(&r.name, node)
     }
 
     fn phase(&self, r: &Resource, node: &NodeName) -> Phase {
@@ -95,8 +95,8 @@ impl Rgm {
     pub(crate) fn frozen(&self, group: &GroupName) -> Option<Place> {
         let flagged = self.conf.runs.get(group).and_then(|run| run.stop_failed.first().cloned());
         let seen = || {
-            let cells = self.cells.get(group)?;
-            cells.iter().find(|(_, c)| c.phase == Phase::StopFailed).map(|(place, _)| place.clone())
+            let mut cells = self.boards.get(group)?.iter();
+            cells.find(|(_, _, c)| c.phase == Phase::StopFailed).map(|(r, n, _)| (r.clone(), n.clone()))
         };
         flagged.or_else(seen)
     }
@@ -285,8 +285,8 @@ impl Rgm {
     /// Another node where the group is not certainly gone: while there is one, nothing of a
     /// failover group starts here.
     pub(crate) fn not_clear_elsewhere(&self, group: &Group, node: &NodeName) -> Option<NodeName> {
-        let cells = self.cells.get(&group.name)?;
-        cells.iter().find(|((_, n), c)| n != node && !c.is_clear()).map(|((_, n), _)| n.clone())
+        let mut cells = self.boards.get(&group.name)?.iter();
+        cells.find(|(_, n, c)| *n != node && !c.is_clear()).map(|(_, n, _)| n.clone())
     }
 
     /// A resource whose INIT, FINI or BOOT must run on this node before anything starts here.

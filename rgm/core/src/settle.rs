@@ -8,6 +8,7 @@
 //!   answer   which requests have what they wait for?     (ops.rs)
 //! ```
 
+use crate::board::Board;
 use crate::cell::Cell;
 use crate::cell::Phase;
 use crate::plan::Plan;
@@ -48,19 +49,42 @@ impl Rgm {
         self.answer_shutdown();
     }
 
-    /// Orders what comes next for each cell of the group.
+    /// Does what comes next for each cell of the group. What can be said of one cell does not depend
+    /// on what is ordered for another at the same moment, so all is planned first.
+    /// A second look is worth it only after a phase was passed without a method.
     fn advance(&mut self, group: &GroupName) {
-        let members: Vec<Resource> = self.conf.members(group).cloned().collect();
-        let nodes: Vec<NodeName> = self.up_nodes().cloned().collect();
-        for node in &nodes {
-            for r in &members {
-                match self.plan(r, node) {
-                    Plan::Run(method) => self.launch(r, node, method, rule(method)),
-                    Plan::Pass(phase) => self.pass(r, node, phase),
-                    Plan::Rest | Plan::Blocked(_) | Plan::Wait(_) => {}
-                }
+        let plan = |r, node| (self.plan(r, node), r, node);
+        let nodes: Vec<&NodeName> = self.nodes_of_interest(group).collect();
+        let plans = nodes.into_iter().flat_map(|node| self.conf.members(group).map(move |r| plan(r, node)));
+        let due: Vec<(Plan, Resource, NodeName)> = plans
+            .filter(|(plan, ..)| matches!(plan, Plan::Run(_) | Plan::Pass(_)))
+            .map(|(plan, r, node)| (plan, r.clone(), node.clone()))
+            .collect();
+        let passes = due.iter().any(|(plan, ..)| matches!(plan, Plan::Pass(_)));
+        for (plan, r, node) in due {
+            match plan {
+                Plan::Run(method) => self.launch(&r, &node, method, rule(method)),
+                Plan::Pass(phase) => self.pass(&r, &node, phase),
+                Plan::Rest | Plan::Blocked(_) | Plan::Wait(_) => {}
             }
         }
+        if !passes {
+            self.dirty.remove(group);
+        }
+    }
+
+    /// Nodes that are up and where anything of the group is, or should be.
+    pub(crate) fn nodes_of_interest<'a>(
+        &'a self,
+        group: &'a GroupName,
+    ) -> impl Iterator<Item = &'a NodeName> + 'a {
+        let run = self.conf.runs.get(group);
+        let board = self.boards.get(group);
+        self.up_nodes().filter(move |n| {
+            let meant =
+                run.is_some_and(|run| run.wanted.contains(*n) || run.owed.iter().any(|(_, at, _)| at == *n));
+            meant || board.is_some_and(|b| b.has_node(n))
+        })
     }
 
     /// What was to be done once the group, or a part of it, came to rest.
@@ -76,8 +100,9 @@ impl Rgm {
     /// A restart is over when its resource is down; coming up again follows by itself.
     fn end_restarts(&mut self, group: &GroupName) {
         let over = |c: &Cell| c.restart.is_some() && c.phase == Phase::Offline && c.flight.is_none();
-        let cells = self.cells.get(group).into_iter().flatten();
-        let down: Vec<Place> = cells.filter(|(_, c)| over(c)).map(|(place, _)| place.clone()).collect();
+        let cells = self.boards.get(group).into_iter().flat_map(Board::iter);
+        let down: Vec<Place> =
+            cells.filter(|(_, _, c)| over(c)).map(|(r, n, _)| (r.clone(), n.clone())).collect();
         for (r, node) in down {
             self.with_cell(&r, &node, |c| c.restart = None);
         }
@@ -96,22 +121,19 @@ impl Rgm {
     /// A deleted resource goes when it owes nothing any more.
     fn finish_deletions(&mut self, group: &GroupName) {
         let owes = |r: &Resource| {
-            let mut of_it =
-                self.cells.get(group).into_iter().flatten().filter(|((name, _), _)| *name == r.name);
+            let mut of_it = self
+                .boards
+                .get(group)
+                .into_iter()
+                .flat_map(Board::iter)
+                .filter(|(name, ..)| **name == r.name);
             let owed = self.conf.run(group).owed.iter().any(|(name, ..)| *name == r.name);
-            owed || of_it.any(|(_, c)| c.flight.is_some() || c.phase != Phase::Offline)
+            owed || of_it.any(|(_, _, c)| c.flight.is_some() || c.phase != Phase::Offline)
         };
         let gone: Vec<Resource> =
             self.conf.members(group).filter(|r| r.deleting && !owes(r)).cloned().collect();
         for r in gone {
-            let places: Vec<Place> = match self.cells.get_mut(group) {
-                Some(cells) => {
-                    let places = cells.keys().filter(|(name, _)| *name == r.name).cloned().collect();
-                    cells.retain(|(name, _), _| *name != r.name);
-                    places
-                }
-                None => Vec::new(),
-            };
+            let places = self.boards.get_mut(group).map(|b| b.forget_resource(&r.name)).unwrap_or_default();
             self.touched.extend(places);
             self.write(Write::Delete(Key::Resource(r.name.clone())));
             self.out.required = true;
@@ -122,14 +144,14 @@ impl Rgm {
 
     /// Nothing of the group runs on the node, or is being started or stopped there.
     pub(crate) fn is_clear_on(&self, group: &GroupName, node: &NodeName) -> bool {
-        self.cells.get(group).into_iter().flatten().filter(|((_, n), _)| n == node).all(|(_, c)| c.is_clear())
+        self.boards.get(group).is_none_or(|b| b.on(node).all(|(_, c)| c.is_clear()))
     }
 
     /// Nothing is under way or due in the group: what is wanted is reached, or blocked.
     pub(crate) fn at_rest(&self, group: &GroupName) -> bool {
         let moving =
             |r: &Resource, node: &NodeName| !matches!(self.plan(r, node), Plan::Rest | Plan::Blocked(_));
-        let anything = self.conf.members(group).any(|r| self.up_nodes().any(|n| moving(r, n)));
+        let anything = self.nodes_of_interest(group).any(|n| self.conf.members(group).any(|r| moving(r, n)));
         let dying = |(n, node): (&NodeName, &crate::Node)| node.aborting && !self.is_clear_on(group, n);
         !anything && !self.nodes.iter().any(dying)
     }

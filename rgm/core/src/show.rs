@@ -13,34 +13,36 @@ impl Rgm {
         if !group.managed {
             return GroupState::Unmanaged;
         }
-        let members: Vec<&Resource> = self.conf.members(&group.name).collect();
-        let cells: Vec<(&&Resource, Cell)> = members.iter().map(|r| (r, self.cell(&r.name, node))).collect();
-        if cells.iter().any(|(_, c)| c.phase == Phase::StopFailed) {
+        let cells = || self.conf.members(&group.name).filter_map(|r| Some((r, self.peek(r, node)?)));
+        if cells().any(|(_, c)| c.phase == Phase::StopFailed) {
             return GroupState::ErrorStopFailed;
         }
         let draining = self.motions.get(&group.name).is_some_and(|m| m.draining.contains(node));
-        let meant = self.conf.run(&group.name).wanted.contains(node) && self.is_up(node) && !self.closing;
+        let run = self.conf.runs.get(&group.name);
+        let meant = run.is_some_and(|run| run.wanted.contains(node)) && self.is_up(node) && !self.closing;
         if !meant || draining {
-            let clear = cells.iter().all(|(_, c)| c.is_clear());
+            let clear = cells().all(|(_, c)| c.is_clear());
             return if clear && !draining { GroupState::Offline } else { GroupState::PendingOffline };
         }
         let came_up = self.motions.get(&group.name).is_some_and(|m| m.came_up.contains(node));
         let coming = |r: &Resource| match self.plan(r, node) {
             Plan::Rest | Plan::Blocked(_) => false,
             Plan::Run(m) => m != Method::Update,
-            Plan::Pass(_) | Plan::Wait(_) => self.cell(&r.name, node).running() != Some(Method::Update),
+            Plan::Pass(_) | Plan::Wait(_) => {
+                self.peek(r, node).and_then(Cell::running) != Some(Method::Update)
+            }
         };
-        if !came_up && members.iter().any(|r| coming(r)) {
+        if !came_up && self.conf.members(&group.name).any(coming) {
             return GroupState::PendingOnline;
         }
         let stuck = |r: &Resource| matches!(self.plan(r, node), Plan::Blocked(Block::StopFailed(_)));
-        if !came_up && members.iter().any(|r| stuck(r)) {
+        if !came_up && self.conf.members(&group.name).any(stuck) {
             return GroupState::Offline;
         }
-        let hurt = |(r, c): &(&&Resource, Cell)| {
+        let hurt = |(r, c): (&Resource, &Cell)| {
             r.enabled.on_at(node) && (c.phase == Phase::StartFailed || c.status == Status::Faulted)
         };
-        if cells.iter().any(hurt) { GroupState::OnlineFaulted } else { GroupState::Online }
+        if cells().any(hurt) { GroupState::OnlineFaulted } else { GroupState::Online }
     }
 
     /// Notes which states of the group changed, logs them and tells those who wait.

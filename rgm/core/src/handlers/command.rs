@@ -2,6 +2,7 @@
 
 use super::tell;
 use crate::admit::{Change, Effect};
+use crate::board::Board;
 use crate::cell::Phase;
 use crate::ops::{Op, Stage};
 use crate::plan::Desire;
@@ -123,15 +124,14 @@ impl Rgm {
             Write::Put(Entry::Resource(r)) => drop(self.dirty.insert(r.group.clone())),
             Write::Delete(Key::Resource(name)) => {
                 if let Some(r) = self.conf.resources.get(name).cloned() {
-                    let cells = self.cells.entry(r.group.clone()).or_default();
-                    let gone: Vec<crate::Place> = cells.keys().filter(|(n, _)| n == name).cloned().collect();
-                    gone.iter().for_each(|place| drop(cells.remove(place)));
+                    let gone =
+                        self.boards.get_mut(&r.group).map(|b| b.forget_resource(name)).unwrap_or_default();
                     self.touched.extend(gone);
                     self.dirty.insert(r.group);
                 }
             }
             Write::Delete(Key::Group(name)) => {
-                self.cells.remove(name);
+                self.boards.remove(name);
                 self.motions.remove(name);
                 self.shown.retain(|(g, _), _| g != name);
             }
@@ -225,8 +225,8 @@ impl Rgm {
         if !kill {
             return;
         }
-        let flights = self.cells.get(group).into_iter().flatten();
-        let running = flights.filter_map(|((_, node), c)| Some((node.clone(), c.flight.as_ref()?.token)));
+        let flights = self.boards.get(group).into_iter().flat_map(Board::iter);
+        let running = flights.filter_map(|(_, node, c)| Some((node.clone(), c.flight.as_ref()?.token)));
         let kills: Vec<Action> = running.map(|(node, token)| Action::Kill { node, token }).collect();
         self.out.actions.extend(kills);
     }

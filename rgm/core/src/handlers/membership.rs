@@ -115,8 +115,8 @@ impl Rgm {
         self.log(Level::Error, format!("node {node} is down"), "it is certain that nothing of it runs");
         let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
         for group in &groups {
-            if let Some(cells) = self.cells.get_mut(group) {
-                cells.retain(|(_, n), _| n != node);
+            if let Some(board) = self.boards.get_mut(group) {
+                board.forget_node(node);
             }
             let motion = self.motion(group);
             motion.draining.remove(node);
