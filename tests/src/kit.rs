@@ -12,6 +12,7 @@
 
 pub mod cluster;
 pub mod leftovers;
+pub mod mounts;
 pub mod output;
 pub mod programs;
 pub mod tick;

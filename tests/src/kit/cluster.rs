@@ -142,6 +142,11 @@ impl DevCluster {
         })
     }
 
+    /// kill -9 of a node's pmfd, for which nobody starts another one now.
+    pub fn kill_pmfd_alone(&self, node: &str) -> Result<()> {
+        send(self.pmfd(node).context("the node has no pmfd")?, Signal::SIGKILL)
+    }
+
     /// Ends the cluster as an operator does, and looks whether anything is left of it.
     pub fn finish(&mut self) -> Result<()> {
         let mut rgmd = self.rgmd.take().context("rgmd does not run")?;

@@ -1,26 +1,21 @@
 //! A disk that is really full, and a store that is really corrupt.
 
 use anyhow::{Result, ensure};
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use rgm_tests::kit::mounts::{NOTHING, in_own_mounts};
 use rgm_tests::kit::{DevCluster, until};
 use std::fs;
 
-/// Plays a scene in a cluster whose state lies on a disk of that many KiB: a tmpfs in a mount
-/// namespace of the thread's own, which goes with it.
+/// Plays a scene in a cluster whose state lies on a disk of that many KiB: a tmpfs.
 fn on_small_disk(kib: u32, scene: fn(&mut DevCluster) -> Result<()>) -> Result<()> {
-    let played = std::thread::spawn(move || -> Result<()> {
-        let nothing: Option<&str> = None;
-        unshare(CloneFlags::CLONE_NEWNS)?;
-        mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
+    in_own_mounts(|| {
         let mut cluster = DevCluster::prepare()?;
         let (state, size) = (cluster.dir().join("state"), format!("size={kib}k"));
-        mount(nothing, &state, Some("tmpfs"), MsFlags::empty(), Some(size.as_str()))?;
+        mount(NOTHING, &state, Some("tmpfs"), MsFlags::empty(), Some(size.as_str()))?;
         let played = cluster.run_through(scene);
-        nix::mount::umount2(&state, nix::mount::MntFlags::MNT_DETACH)?;
+        umount2(&state, MntFlags::MNT_DETACH)?;
         played
-    });
-    played.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! cgroups of their own.
 
 mod apart;
+mod bare;
 mod disk;
 mod ends;
 mod failover;
