@@ -160,13 +160,13 @@ impl Cell {
             )
     }
 
-    /// The state that is shown (reference 5.1). `monitorable`: the type has a monitor.
-    pub fn state(&self, monitorable: bool) -> ResourceState {
+    /// The state that is shown (reference 5.1). `monitorable`: the type has a monitor. `falling`: it
+    /// is on its way down, and not only its monitor.
+    pub fn state(&self, monitorable: bool, falling: bool) -> ResourceState {
         match (self.phase, self.running()) {
             (_, Some(Method::PrenetStart | Method::Start)) => ResourceState::Starting,
-            (_, Some(Method::Stop | Method::PostnetStop | Method::MonitorStop)) if self.stopping() => {
-                ResourceState::Stopping
-            }
+            (_, Some(Method::Stop | Method::PostnetStop)) => ResourceState::Stopping,
+            (_, Some(Method::MonitorStop)) if falling => ResourceState::Stopping,
             (Phase::Offline, _) => ResourceState::Offline,
             (Phase::Prenet, _) => ResourceState::Starting,
             (Phase::Started, _) if monitorable => ResourceState::OnlineNotMonitored,
@@ -176,10 +176,5 @@ impl Cell {
             (Phase::Stopped, _) => ResourceState::Stopping,
             (Phase::StopFailed, _) => ResourceState::StopFailed,
         }
-    }
-
-    /// A stop method under way takes the resource itself down; MONITOR_STOP alone need not.
-    fn stopping(&self) -> bool {
-        self.running() != Some(Method::MonitorStop) || self.restart.is_some()
     }
 }

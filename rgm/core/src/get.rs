@@ -60,11 +60,8 @@ impl Rgm {
             "MONITORED_SWITCH" => Ok(switch(r.monitored.on_at(from))),
             "ON_OFF_SWITCH_NODE" => Ok(switch(r.enabled.on_at(&self.node_arg(tag, args)?))),
             "MONITORED_SWITCH_NODE" => Ok(switch(r.monitored.on_at(&self.node_arg(tag, args)?))),
-            "RESOURCE_STATE" => Ok(text(cell.state(rt.has(Method::MonitorStart)).word())),
-            "RESOURCE_STATE_NODE" => {
-                let cell = self.cell(&r.name, &self.node_arg(tag, args)?);
-                Ok(text(cell.state(rt.has(Method::MonitorStart)).word()))
-            }
+            "RESOURCE_STATE" => Ok(text(self.resource_state(r, from).word())),
+            "RESOURCE_STATE_NODE" => Ok(text(self.resource_state(r, &self.node_arg(tag, args)?).word())),
             "STATUS" => Ok(GetValue::Status { status: cell.status, message: cell.status_msg }),
             "STATUS_NODE" => {
                 let cell = self.cell(&r.name, &self.node_arg(tag, args)?);

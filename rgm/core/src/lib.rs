@@ -77,8 +77,8 @@ pub(crate) struct Node {
 pub(crate) struct Motion {
     /// Nodes where everything of it goes down before it may come up again (restart).
     draining: BTreeSet<NodeName>,
-    /// The node it just left because of a failure: tried last.
-    avoid: Option<NodeName>,
+    /// Nodes it left because of a failure since it was last online, in that order: tried last.
+    avoid: Vec<NodeName>,
     /// No recovery by itself until it has come to rest (quiesce).
     quiesced: bool,
     /// Nodes it has been seen online on since it was last offline there.

@@ -18,9 +18,20 @@ use rgm_types::{
 /// Marks the requests of the manager itself.
 pub(crate) const OWN_REQUEST: u64 = 1 << 63;
 
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// Somebody who sees what comes of it, and may ask for something else.
+    Operator,
+    /// A running service, or the manager in its place.
+    Service,
+}
+
 /// A request under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Op {
+    /// Who asks.
+    pub(crate) by: Asker,
     /// The node the caller speaks for.
     pub(crate) from: NodeName,
     /// What it waits for.
@@ -73,6 +84,28 @@ impl Rgm {
         self.ops.remove(&id);
         if id.0 & OWN_REQUEST == 0 {
             self.out.replies.push((id, answer));
+        }
+    }
+
+    /// A service's request waits for this.
+    pub(crate) fn await_goal(&mut self, id: RequestId, from: &NodeName, goal: Goal) {
+        let stage = Stage::Goals { goals: [goal].into(), problems: Vec::new(), messages: Vec::new() };
+        self.ops.insert(id, Op { by: Asker::Service, from: from.clone(), stage });
+    }
+
+    /// A node is gone: what services asked from there, and what should have come of it there, ends
+    /// (reference 5.8).
+    pub(crate) fn end_requests_of(&mut self, node: &NodeName) {
+        let meant = |g: &Goal| matches!(g, Goal::Online { nodes, .. } if nodes.contains(node));
+        let over = |op: &Op| match &op.stage {
+            Stage::Goals { goals, .. } if goals.iter().any(meant) => true,
+            Stage::Goals { .. } | Stage::Check(_) => op.by == Asker::Service && op.from == *node,
+            Stage::Validate { .. } | Stage::Shutdown => false,
+        };
+        let ids: Vec<RequestId> = self.ops.iter().filter(|(_, op)| over(op)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let message = format!("node {node} is gone");
+            self.reply(id, Err(Refusal::new(SchaErr::Reconf, message, "scstat -g shows what became of it")));
         }
     }
 

@@ -35,7 +35,7 @@ impl Rgm {
                 self.log(
                     Level::Info,
                     text,
-                    "first node of Nodelist that may host it; one it just left comes last",
+                    "first node of Nodelist that may host it; those it just left come last",
                 );
                 self.with_run(name, |run| run.wanted.insert(node));
             }
@@ -77,14 +77,22 @@ impl Rgm {
         self.up_nodes().all(|n| self.is_clear_on(&group.name, n))
     }
 
+    /// The group leaves a node because of a failure: every other node comes before it.
+    pub(crate) fn leave(&mut self, group: &GroupName, node: &NodeName) {
+        let avoid = &mut self.motion(group).avoid;
+        avoid.retain(|n| n != node);
+        avoid.push(node.clone());
+        self.with_run(group, |run| run.wanted.remove(node));
+    }
+
     /// Nodes the group may be placed on by itself, best first.
     pub(crate) fn candidates(&self, group: &Group) -> Vec<NodeName> {
-        let avoid = self.motions.get(&group.name).and_then(|m| m.avoid.clone());
+        let avoid = self.motions.get(&group.name).map(|m| m.avoid.clone()).unwrap_or_default();
         let may = |n: &NodeName| {
             self.is_up(n) && !self.is_barred(n) && self.start_failures(group, n) <= START_FAILURES_MAX
         };
         let mut nodes: Vec<NodeName> = self.conf.nodelist(group).into_iter().filter(may).collect();
-        nodes.sort_by_key(|n| Some(n) == avoid.as_ref());
+        nodes.sort_by_key(|n| avoid.iter().position(|a| a == n));
         nodes
     }
 

@@ -1,13 +1,20 @@
-//! States of groups as they are shown (reference 5.2), and who is told when they change.
+//! States of resources and groups as they are shown (reference 5.1, 5.2), and who is told when they
+//! change.
 
 use crate::cell::{Cell, Phase};
-use crate::plan::{Block, Plan};
+use crate::plan::{Block, Desire, Plan};
 use crate::{Level, Rgm};
 use alloc::format;
 use alloc::vec::Vec;
-use rgm_types::{Group, GroupName, GroupState, Method, NodeName, Progress, Resource, Status};
+use rgm_types::{Group, GroupName, GroupState, Method, NodeName, Progress, Resource, ResourceState, Status};
 
 impl Rgm {
+    /// The state of a resource on a node.
+    pub(crate) fn resource_state(&self, r: &Resource, node: &NodeName) -> ResourceState {
+        let monitorable = self.conf.type_of(r).is_some_and(|t| t.has(Method::MonitorStart));
+        self.cell(&r.name, node).state(monitorable, self.desire(r, node) == Desire::Down)
+    }
+
     /// The state of a group on a node.
     pub fn group_state(&self, group: &Group, node: &NodeName) -> GroupState {
         if !group.managed {
@@ -25,6 +32,9 @@ impl Rgm {
             return if clear && !draining { GroupState::Offline } else { GroupState::PendingOffline };
         }
         let came_up = self.motions.get(&group.name).is_some_and(|m| m.came_up.contains(node));
+        if !came_up && self.not_clear_elsewhere(group, node).is_some() {
+            return GroupState::Offline;
+        }
         let coming = |r: &Resource| match self.plan(r, node) {
             Plan::Rest | Plan::Blocked(_) => false,
             Plan::Run(m) => m != Method::Update,
@@ -74,9 +84,7 @@ impl Rgm {
         let motion = self.motions.entry(name.clone()).or_default();
         if arrived {
             motion.came_up.insert(node.clone());
-            if motion.avoid.as_ref() != Some(node) {
-                motion.avoid = None;
-            }
+            motion.avoid.retain(|left| left == node);
         } else if gone {
             motion.came_up.remove(node);
         }

@@ -73,7 +73,7 @@ impl Rgm {
             node: node.clone(),
             enabled: r.enabled.on_at(node),
             monitored: rt.has(Method::MonitorStart).then(|| r.monitored.on_at(node)),
-            state: cell.state(rt.has(Method::MonitorStart)),
+            state: self.resource_state(r, node),
             status: cell.status,
             status_msg: cell.status_msg,
             running: cell.flight.map(|f| (f.method, f.since)),

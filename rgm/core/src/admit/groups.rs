@@ -58,7 +58,6 @@ impl Rgm {
         }
         self.check_group(&new)?;
         let mut change = Change {
-            lock: Some(name.clone()),
             writes: vec![Write::Put(Entry::Group(new.clone()))],
             goals: vec![Goal::Rest { group: name.clone() }],
             ..Change::default()
@@ -172,7 +171,7 @@ impl Rgm {
             ));
         }
         let writes = vec![Write::Delete(Key::Group(name.clone())), Write::Delete(Key::Run(name.clone()))];
-        Ok(Change { lock: Some(name.clone()), writes, ..Change::default() })
+        Ok(Change { writes, ..Change::default() })
     }
 }
 

@@ -21,8 +21,6 @@ use rgm_types::{
 /// What admission lets through.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Change {
-    /// The group whose configuration changes: one such change of a group at a time.
-    pub(crate) lock: Option<GroupName>,
     /// VALIDATEs that must succeed first.
     pub(crate) validate: Vec<Validation>,
     /// What is written.
@@ -49,8 +47,8 @@ pub(crate) struct Validation {
 pub(crate) enum Effect {
     /// The group is meant to be online on exactly these nodes; on none, it is held offline.
     Want { group: GroupName, nodes: BTreeSet<NodeName> },
-    /// It is meant to be where the usual rules put it.
-    Place { group: GroupName },
+    /// It is meant to be where the usual rules put it, but on none of these nodes.
+    Place { group: GroupName, off: Vec<NodeName> },
     /// Everything of the group goes down on these nodes, then up again.
     Drain { group: GroupName, nodes: Vec<NodeName> },
     /// A method is owed by a resource on these nodes.

@@ -51,7 +51,7 @@ impl Rgm {
             let message = format!("property {missing} of type {} has no default and must be given", rt.name);
             return Err(Refusal::new(SchaErr::Prop, message, format!("write -x {missing}=VALUE")));
         }
-        let mut change = Change { lock: Some(group.name.clone()), ..Change::default() };
+        let mut change = Change::default();
         self.check_dependencies(&r, &rt, &mut change.messages)?;
         if enable {
             self.check_enabled_dependencies(&r)?;
@@ -130,7 +130,7 @@ impl Rgm {
                 "write -y NAME=VALUE or -x NAME=VALUE",
             ));
         }
-        let mut change = Change { lock: Some(group.name.clone()), ..Change::default() };
+        let mut change = Change::default();
         self.check_dependencies(&new, &rt, &mut change.messages)?;
         if self.conf.nodes.keys().any(|n| new.enabled.on_at(n)) {
             self.check_enabled_dependencies(&new)?;
@@ -138,6 +138,7 @@ impl Rgm {
         let nodes = self.validation_nodes(&rt, &group, name)?;
         let mut args = ValidateArgs { check: method_paths(&rt), ..ValidateArgs::default() };
         add_resource_args(&mut args, &new, &rt, &named);
+        keep_what_is_set(&mut args, sets);
         change.validate.push(Validation { resource: new.clone(), rt, nodes, args });
         change.writes.push(Write::Put(Entry::Resource(new)));
         change.effects.push(Effect::Update { resource: name.clone(), props: named });
@@ -279,7 +280,7 @@ impl Rgm {
                 format!("take {name} out of its dependencies first"),
             ));
         }
-        let mut change = Change { lock: Some(group.name.clone()), ..Change::default() };
+        let mut change = Change::default();
         let rt = self.conf.resource_type(r.type_name.as_str())?;
         if group.managed && rt.has(Method::Fini) {
             let nodes = self.conf.init_nodes(rt, &group);
@@ -312,6 +313,14 @@ fn has_elements(r: &Resource, rt: &ResourceType, prop: &str) -> bool {
 
 fn has_true(r: &Resource, rt: &ResourceType, prop: &str) -> bool {
     in_force(r, rt, prop).and_then(|v| v.boolean()) == Some(true)
+}
+
+/// `-u`: of a per-node property, the value for all nodes or those for single ones, as they are set.
+fn keep_what_is_set(args: &mut ValidateArgs, sets: &[PropSet]) {
+    let everywhere = |p: &PropName| sets.iter().any(|s| p.is(&s.name) && s.nodes.is_empty());
+    let at = |p: &PropName, n: &str| sets.iter().any(|s| p.is(&s.name) && s.nodes.iter().any(|x| x == n));
+    args.extension.retain(|(p, _)| everywhere(p));
+    args.extension_node.retain(|(p, n, _)| at(p, n.as_str()));
 }
 
 /// The named properties of a resource as VALIDATE is given them.

@@ -356,7 +356,7 @@ impl Rgm {
                     change.messages.push(format!("{}; it stays where it is", refusal.message));
                     continue;
                 }
-                change.effects.push(Effect::Place { group: group.name.clone() });
+                change.effects.push(Effect::Place { group: group.name.clone(), off: nodes.to_vec() });
                 change.goals.push(Goal::Rest { group: group.name.clone() });
             }
         }

@@ -4,7 +4,7 @@ use super::tell;
 use crate::admit::{Change, Effect};
 use crate::board::Board;
 use crate::cell::Phase;
-use crate::ops::{Op, Stage};
+use crate::ops::{Asker, Op, Stage};
 use crate::plan::Desire;
 use crate::{Action, Level, RequestId, Rgm};
 use alloc::collections::BTreeSet;
@@ -34,27 +34,61 @@ impl Rgm {
     }
 
     fn change(&mut self, id: RequestId, from: &NodeName, command: &Command) {
+        let group = self.changed_group(command);
+        if let Some(group) = &group
+            && self.motions.get(group).is_some_and(|m| m.lock.is_some())
+        {
+            return self.enqueue(id, from, command, group);
+        }
         let change = match self.admit(command) {
             Ok(change) => change,
             Err(refusal) => return self.reply(id, Err(refusal)),
         };
-        let Some(group) = change.lock.clone() else { return self.carry_out(id, from, change) };
-        let motion = self.motion(&group);
-        if motion.lock.is_some() {
-            if motion.queue.len() >= QUEUE_MAX {
-                let message = format!("{QUEUE_MAX} changes of resource group {group} wait already");
-                return self.reply(id, Err(Refusal::new(SchaErr::Busy, message, "try again later")));
-            }
-            motion.queue.push_back((id, from.clone(), command.clone()));
-            return;
-        }
         let waiting = self.validate(id, &change);
-        if waiting.is_empty() {
+        let Some(group) = group.filter(|_| !waiting.is_empty()) else {
             return self.carry_out(id, from, change);
-        }
+        };
         self.motion(&group).lock = Some(id);
         let stage = Stage::Validate { group, waiting, failed: Vec::new(), command: command.clone() };
-        self.ops.insert(id, Op { from: from.clone(), stage });
+        self.ops.insert(id, Op { by: Asker::Operator, from: from.clone(), stage });
+    }
+
+    /// The group whose configuration a command changes: one such change of a group at a time.
+    fn changed_group(&self, command: &Command) -> Option<GroupName> {
+        if let Command::ResourceCreate { group: name, .. }
+        | Command::GroupSet { name, .. }
+        | Command::GroupDelete { name } = command
+        {
+            return self.conf.groups.get(name).map(|g| g.name.clone());
+        }
+        let (Command::ResourceSet { name, .. } | Command::ResourceDelete { name }) = command else {
+            return None;
+        };
+        let existing = self.conf.resources.get(name).map(|r| r.group.clone());
+        existing.or_else(|| self.group_of_creation(name))
+    }
+
+    /// The group of a resource whose creation is under way, or waits.
+    fn group_of_creation(&self, r: &ResourceName) -> Option<GroupName> {
+        let under_way = self.ops.values().filter_map(|op| match &op.stage {
+            Stage::Validate { command, .. } => Some(command),
+            Stage::Check(_) | Stage::Goals { .. } | Stage::Shutdown => None,
+        });
+        let waiting = self.motions.values().flat_map(|m| &m.queue).map(|(.., command)| command);
+        let of_it = |command: &Command| {
+            let Command::ResourceCreate { name, group, .. } = command else { return None };
+            (name == r.as_str()).then(|| group.clone())
+        };
+        under_way.chain(waiting).find_map(of_it)
+    }
+
+    fn enqueue(&mut self, id: RequestId, from: &NodeName, command: &Command, group: &GroupName) {
+        let motion = self.motion(group);
+        if motion.queue.len() >= QUEUE_MAX {
+            let message = format!("{QUEUE_MAX} changes of resource group {group} wait already");
+            return self.reply(id, Err(Refusal::new(SchaErr::Busy, message, "try again later")));
+        }
+        motion.queue.push_back((id, from.clone(), command.clone()));
     }
 
     fn validate(&mut self, id: RequestId, change: &Change) -> BTreeSet<crate::Token> {
@@ -69,7 +103,8 @@ impl Rgm {
 
     /// All VALIDATEs of a change have ended.
     pub(super) fn validated(&mut self, id: RequestId) {
-        let Some(Op { from, stage: Stage::Validate { group, failed, command, .. } }) = self.ops.remove(&id)
+        let Some(Op { from, stage: Stage::Validate { group, failed, command, .. }, .. }) =
+            self.ops.remove(&id)
         else {
             return;
         };
@@ -113,7 +148,7 @@ impl Rgm {
             self.dirty.insert(goal.group().clone());
         }
         let stage = Stage::Goals { goals: change.goals, problems: Vec::new(), messages: change.messages };
-        self.ops.insert(id, Op { from: from.clone(), stage });
+        self.ops.insert(id, Op { by: Asker::Operator, from: from.clone(), stage });
     }
 
     /// The groups a write concerns are to be settled; what is gone is forgotten.
@@ -132,7 +167,8 @@ impl Rgm {
             }
             Write::Delete(Key::Group(name)) => {
                 self.boards.remove(name);
-                self.motions.remove(name);
+                // Changes that wait are answered after this one: that there is no such group.
+                self.motions.retain(|g, m| g != name || !m.queue.is_empty());
                 self.shown.retain(|(g, _), _| g != name);
             }
             Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Run(..))
@@ -144,13 +180,14 @@ impl Rgm {
         match effect {
             Effect::Want { group, nodes } => {
                 self.supersede(&group, Some(id));
-                self.motion(&group).avoid = None;
+                self.motion(&group).avoid.clear();
                 let hold = nodes.is_empty().then_some(Hold::Operator);
                 self.with_run(&group, |run| (run.wanted, run.hold) = (nodes, hold));
             }
-            Effect::Place { group } => {
+            Effect::Place { group, off } => {
                 self.supersede(&group, Some(id));
-                let best = self.conf.groups.get(&group).and_then(|g| self.candidates(g).first().cloned());
+                let best = self.conf.groups.get(&group).map(|g| self.candidates(g)).unwrap_or_default();
+                let best = best.into_iter().find(|n| !off.contains(n));
                 match best {
                     Some(node) => self.with_run(&group, |run| (run.wanted, run.hold) = ([node].into(), None)),
                     None => self.hold(&group, Hold::NoCandidate, "no other node of Nodelist may host it"),
@@ -236,7 +273,7 @@ impl Rgm {
         self.dirty.extend(self.conf.groups.keys().cloned());
         let from = self.conf.nodes.keys().next().cloned();
         match from {
-            Some(from) => drop(self.ops.insert(id, Op { from, stage: Stage::Shutdown })),
+            Some(from) => drop(self.ops.insert(id, Op { by: Asker::Operator, from, stage: Stage::Shutdown })),
             None => self.reply(id, Ok(Done::default())),
         }
     }

@@ -3,12 +3,10 @@
 use crate::admit::Goal;
 use crate::cell::{Phase, Restart};
 use crate::model::FailoverMode;
-use crate::ops::{Op, Stage};
 use crate::order::status_word;
 use crate::{Level, RequestId, Rgm};
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use rgm_types::config::{Entry, Write};
 use rgm_types::{
     ControlOp, Done, Group, GroupState, Method, Millis, NodeName, Refusal, Resource, SchaErr, Status,
@@ -183,11 +181,7 @@ impl Rgm {
         let window = self.retry_interval(r);
         self.with_cell(&r.name, from, |c| count(&mut c.rg_restarts, now, window));
         self.motion(&group.name).draining.insert(from.clone());
-        let goals = vec![Goal::Online { group: group.name.clone(), nodes: [from.clone()].into() }];
-        self.ops.insert(
-            id,
-            Op { from: from.clone(), stage: Stage::Goals { goals, problems: vec![], messages: vec![] } },
-        );
+        self.await_goal(id, from, Goal::Online { group: group.name.clone(), nodes: [from.clone()].into() });
     }
 
     fn restart_resource(&mut self, id: RequestId, from: &NodeName, r: &Resource) {
@@ -205,10 +199,10 @@ impl Rgm {
     }
 
     fn await_resource(&mut self, id: RequestId, from: &NodeName, r: &Resource) {
-        let goals = vec![Goal::Resources { group: r.group.clone(), resources: [r.name.clone()].into() }];
-        self.ops.insert(
+        self.await_goal(
             id,
-            Op { from: from.clone(), stage: Stage::Goals { goals, problems: vec![], messages: vec![] } },
+            from,
+            Goal::Resources { group: r.group.clone(), resources: [r.name.clone()].into() },
         );
     }
 

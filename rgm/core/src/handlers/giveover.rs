@@ -5,13 +5,12 @@
 //! the group stays where it is.
 
 use crate::admit::Goal;
-use crate::ops::{Handover, OWN_REQUEST, Op, Stage};
+use crate::ops::{Asker, Handover, OWN_REQUEST, Op, Stage};
 use crate::order::spot;
 use crate::{Ending, Level, MethodResult, RequestId, Rgm, Token};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use rgm_types::{Done, Giveover, Group, Method, NodeName, Refusal, Resource, ResourceName, SchaErr};
 
@@ -52,7 +51,7 @@ impl Rgm {
                 .collect(),
         };
         let id = id.unwrap_or_else(|| self.own_request());
-        self.ops.insert(id, Op { from: from.clone(), stage: Stage::Check(handover) });
+        self.ops.insert(id, Op { by: Asker::Service, from: from.clone(), stage: Stage::Check(handover) });
         self.ask_next(id);
     }
 
@@ -133,7 +132,7 @@ impl Rgm {
 
     /// A candidate passed.
     fn grant(&mut self, id: RequestId) {
-        let Some(Op { from, stage: Stage::Check(h) }) = self.ops.remove(&id) else { return };
+        let Some(Op { from, stage: Stage::Check(h), .. }) = self.ops.remove(&id) else { return };
         if h.check_only {
             return self.reply(id, Ok(Done::default()));
         }
@@ -155,15 +154,13 @@ impl Rgm {
         let recent: Vec<Giveover> =
             old.into_iter().filter(|g| self.within_pingpong(&group, g.at)).chain([given]).collect();
         self.supersede(&group.name, Some(id));
-        self.motion(&group.name).avoid = Some(h.from.clone());
+        self.leave(&group.name, &h.from);
         self.with_run(&group.name, |run| {
             run.giveovers = recent;
-            run.wanted.remove(&h.from);
             run.wanted.insert(h.candidate.clone());
             run.hold = None;
         });
-        let goals = vec![Goal::Somewhere { group: group.name }];
-        self.ops.insert(id, Op { from, stage: Stage::Goals { goals, problems: vec![], messages: vec![] } });
+        self.await_goal(id, &from, Goal::Somewhere { group: group.name });
     }
 
     /// A node that was being asked is gone: the next one.

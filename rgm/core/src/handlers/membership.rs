@@ -38,7 +38,8 @@ impl Rgm {
     pub(super) fn node_up(&mut self, report: &NodeReport) {
         self.join(report);
         self.retry_unplaced();
-        self.fail_back(&report.node);
+        let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
+        groups.iter().for_each(|group| self.fail_back(group, &report.node));
         self.resume_duties();
     }
 
@@ -124,6 +125,7 @@ impl Rgm {
             self.with_run(group, |run| run.wanted.remove(node));
         }
         self.forget_debts(node);
+        self.end_requests_of(node);
         self.end_methods_of(node);
         self.skip_candidate(node);
     }
@@ -149,23 +151,23 @@ impl Rgm {
         }
     }
 
-    /// Failback (reference 3): a group goes back to a node it likes better than where it is.
-    fn fail_back(&mut self, node: &NodeName) {
-        let groups: Vec<Group> = self.conf.groups.values().cloned().collect();
-        for group in groups {
-            let run = self.conf.run(&group.name);
-            let nodelist = self.conf.nodelist(&group);
-            let rank = |n: &NodeName| nodelist.iter().position(|x| x == n);
-            let better = match (rank(node), run.wanted.iter().filter_map(rank).min()) {
-                (Some(new), Some(now)) => new < now,
-                _ => false,
-            };
-            let may = self.conf.group_flag(&group, "Failback") && group.managed && !group.suspended;
-            if may && better && self.frozen(&group.name).is_none() && self.candidates(&group).contains(node) {
-                let text = format!("resource group {} goes back to node {node}", group.name);
-                self.log(Level::Info, text, "Failback is TRUE and the node comes earlier in Nodelist");
-                self.with_run(&group.name, |run| run.wanted = [node.clone()].into());
-            }
+    /// Failback (reference 3): a group goes back to a node it likes better than where it is, once
+    /// every BOOT of it has ended there.
+    pub(super) fn fail_back(&mut self, group: &GroupName, node: &NodeName) {
+        let Some(group) = self.conf.groups.get(group).cloned() else { return };
+        let run = self.conf.run(&group.name);
+        let nodelist = self.conf.nodelist(&group);
+        let rank = |n: &NodeName| nodelist.iter().position(|x| x == n);
+        let better = match (rank(node), run.wanted.iter().filter_map(rank).min()) {
+            (Some(new), Some(now)) => new < now,
+            _ => false,
+        };
+        let may = self.conf.group_flag(&group, "Failback") && group.managed && !group.suspended;
+        let ready = self.owing(&group, node).is_none() && self.frozen(&group.name).is_none();
+        if may && better && ready && self.candidates(&group).contains(node) {
+            let text = format!("resource group {} goes back to node {node}", group.name);
+            self.log(Level::Info, text, "Failback is TRUE and the node comes earlier in Nodelist");
+            self.with_run(&group.name, |run| run.wanted = [node.clone()].into());
         }
     }
 }

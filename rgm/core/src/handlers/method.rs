@@ -2,7 +2,7 @@
 
 use crate::cell::{Phase, Restart};
 use crate::model::FailoverMode;
-use crate::ops::{Op, Stage};
+use crate::ops::{Asker, Op, Stage};
 use crate::order::{Flown, internal_state, set_status, spot};
 use crate::{Action, Ending, Level, MethodResult, RequestId, Rgm, Token};
 use alloc::format;
@@ -42,7 +42,9 @@ impl Rgm {
         waiting.remove(&token);
         if result.ending != Ending::Exited(0) {
             failed.push(format!("VALIDATE of resource {r} on node {node} {}", how(result)));
-            failed.extend(result.output.iter().map(|line| format!("{node}: {line}")));
+            if result.ending != Ending::NotStarted {
+                failed.extend(result.output.iter().map(|line| format!("{node}: {line}")));
+            }
         }
         if waiting.is_empty() {
             self.validated(id);
@@ -119,6 +121,9 @@ impl Rgm {
                 c.failed.insert(method);
             }
         });
+        if method == Method::Boot {
+            self.fail_back(&r.group, node);
+        }
     }
 
     fn failed(&mut self, r: &Resource, node: &NodeName, method: Method) {
@@ -155,14 +160,10 @@ impl Rgm {
                 c.remonitor = true;
             }
             Method::Update => c.owed.update.extend(changed),
-            Method::Stop
-            | Method::PostnetStop
-            | Method::MonitorStop
-            | Method::Init
-            | Method::Fini
-            | Method::Boot
-            | Method::MonitorCheck
-            | Method::Validate => {}
+            // Even if nothing takes it down any more: it is half down, and nobody knows how far.
+            Method::Stop | Method::PostnetStop => c.restart = c.restart.or(Some(Restart::Whole)),
+            Method::MonitorStop => c.remonitor = true,
+            Method::Init | Method::Fini | Method::Boot | Method::MonitorCheck | Method::Validate => {}
         });
     }
 
@@ -190,8 +191,7 @@ impl Rgm {
             format!("resource group {} leaves node {node}", r.group),
             "START failed and Failover_mode is SOFT or HARD",
         );
-        self.motion(&r.group).avoid = Some(node.clone());
-        self.with_run(&r.group, |run| run.wanted.remove(node));
+        self.leave(&r.group, node);
     }
 
     /// Reference 2.3: HARD takes the node down; otherwise the group is frozen until an operator clears it.
@@ -238,7 +238,9 @@ impl Rgm {
     /// An operator's command is moving the group.
     fn is_switched(&self, group: &rgm_types::GroupName) -> bool {
         self.ops.values().any(|op| match &op.stage {
-            Stage::Goals { goals, .. } => goals.iter().any(|g| g.group() == group && g.places()),
+            Stage::Goals { goals, .. } => {
+                op.by == Asker::Operator && goals.iter().any(|g| g.group() == group && g.places())
+            }
             Stage::Validate { .. } | Stage::Check(_) | Stage::Shutdown => false,
         })
     }
@@ -297,6 +299,7 @@ pub(super) fn how(result: &MethodResult) -> String {
     match result.ending {
         Ending::Exited(code) => format!("exited with status {code}"),
         Ending::Signalled(signal) => format!("was killed by signal {signal}"),
+        Ending::TimedOut if result.used.0 == 0 => String::from("timed out"),
         Ending::TimedOut => format!("timed out after {} ms", result.used.0),
         Ending::NotStarted => format!("could not be run: {}", result.output.join("; ")),
         Ending::Killed => String::from("was killed on an operator's order"),
