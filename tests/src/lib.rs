@@ -2,4 +2,5 @@
 
 pub mod crash;
 pub mod kit;
+pub mod scenario;
 pub mod sim;

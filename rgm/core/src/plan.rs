@@ -391,7 +391,7 @@ mod tests {
         ];
         let mut rgm = Rgm::load(entries, Default::default(), Token(1)).unwrap();
         rgm.nodes.insert(node.clone(), crate::Node { up: true, ..Default::default() });
-        rgm.cells.entry(group).or_default().insert((r.name.clone(), node.clone()), cell.clone());
+        *rgm.boards.entry(group).or_default().cell_mut(&r.name, &node) = cell.clone();
         rgm.plan(&r, &node)
     }
 
