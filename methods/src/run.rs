@@ -10,7 +10,7 @@
 //! hold its output for years and is not waited for, nor killed. All waiting is done by the caller's
 //! tokio runtime: no thread, no polling, no helper process per method.
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Root};
 use crate::launch::{Exit, Group, Launch, LaunchError, poll_exit, send_signal};
 use crate::pipe::Output;
 use crate::{diagnostics, leftovers, proc, watch};
@@ -136,7 +136,8 @@ pub struct Running {
     /// Its process.
     pub pid: i32,
     tree: Tree,
-    pidfd: AsyncFd<OwnedFd>,
+    /// Behind the tree, for what is dropped is killed first and then awaited.
+    leader: Leader,
     output: Output,
     tag: String,
     command: String,
@@ -186,7 +187,7 @@ pub fn start(order: &Order) -> Result<Running, StartError> {
     Ok(Running {
         pid: launched.pid,
         tree,
-        pidfd,
+        leader: Leader(Some(pidfd)),
         output,
         tag: order.tag.clone(),
         command: order.program.display().to_string(),
@@ -226,8 +227,7 @@ impl Running {
         loop {
             tokio::select! {
                 biased;
-                // A pidfd that cannot be watched any more counts as ended: it is looked at again.
-                _ready = self.pidfd.readable() => return Stop::Ended,
+                () = self.leader.ended() => return Stop::Ended,
                 () = self.asked.notified(), if may_ask => return Stop::Asked,
                 () = &mut deadline => return Stop::Deadline,
                 () = self.output.read(lines), if self.output.is_open() => {}
@@ -273,7 +273,9 @@ impl Running {
         }
         self.tree.remove();
         let output = self.output.lines.last();
-        self.reap_when_it_ends();
+        // Where it is stuck, it is taken out of the process table whenever that ends.
+        let _exit = self.reap();
+        self.tree.ended = true;
         Outcome { result, duration, output, diagnostics: Some(told) }
     }
 
@@ -294,20 +296,47 @@ impl Running {
     }
 
     fn reap(&mut self) -> io::Result<Option<Exit>> {
-        let exit = poll_exit(self.pidfd.get_ref().as_fd());
+        let exit = self.leader.reap();
         self.tree.ended = matches!(exit, Ok(Some(_)));
         exit
     }
+}
 
-    /// Takes it out of the process table, now or, where it is stuck, whenever that ends.
-    fn reap_when_it_ends(mut self) {
-        let reaped = self.reap();
-        self.tree.ended = true;
-        if matches!(reaped, Ok(None)) {
-            tokio::spawn(async move {
+/// The process of a method, our child. `None`: it was taken out of the process table. Dropped before,
+/// it is taken out whenever it ends.
+#[derive(Debug)]
+struct Leader(Option<AsyncFd<OwnedFd>>);
+
+impl Leader {
+    /// Waits for its end. A pidfd that cannot be watched any more counts as ended: it is looked at
+    /// again.
+    async fn ended(&self) {
+        if let Some(pidfd) = &self.0 {
+            let _ready = pidfd.readable().await;
+        }
+    }
+
+    fn reap(&mut self) -> io::Result<Option<Exit>> {
+        let Some(pidfd) = &self.0 else { return Ok(Some(Exit::Unknown)) };
+        let exit = poll_exit(pidfd.get_ref().as_fd())?;
+        if exit.is_some() {
+            self.0 = None;
+        }
+        Ok(exit)
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if !matches!(self.reap(), Ok(None)) {
+            return;
+        }
+        // Without a runtime our own end is near, and init takes it over.
+        if let (Some(pidfd), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
                 // Nothing depends on this but the process table.
-                let _ready = self.pidfd.readable().await;
-                let _exit = poll_exit(self.pidfd.get_ref().as_fd());
+                let _ready = pidfd.readable().await;
+                let _exit = poll_exit(pidfd.get_ref().as_fd());
             });
         }
     }
@@ -400,16 +429,13 @@ fn make_cgroup(place: &Place) -> Result<Cgroup, StartError> {
     let failed = |path: PathBuf, source| StartError::Cgroup { path, source };
     for number in 1..=SAME_NAME_MAX {
         let name = if number == 1 { place.name.clone() } else { format!("{}.{number}", place.name) };
-        let path = place.parent.join(name);
+        let path = place.parent.join(&name);
         let mut made = fs::create_dir(&path);
         if made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             made = fs::create_dir_all(&place.parent).and_then(|()| fs::create_dir(&path));
         }
         match made {
-            Ok(()) => {
-                let vanished = || failed(path.clone(), io::ErrorKind::NotFound.into());
-                return Cgroup::at(path.clone()).ok_or_else(vanished);
-            }
+            Ok(()) => return Ok(Root::at(&place.parent).named(&name)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(path, error)),
         }

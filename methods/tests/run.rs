@@ -273,6 +273,12 @@ async fn a_method_nobody_waits_for_any_more_is_killed() {
     let pid = running.pid;
     drop(running);
     until("it is killed", || !is_alive(pid));
+    let gone = async {
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, gone).await.expect("it is taken out of the process table");
 }
 
 #[tokio::test]
