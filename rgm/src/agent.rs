@@ -221,7 +221,9 @@ impl Agent {
         tracing::error!(event, rule, "node {node} is aborted: everything on it is stopped at once");
         match &self.0.setup.means {
             Means::KillNode(_) => drop(spawn_local(self.clone().fall_and_rise())),
-            Means::Machine(failfast) => end::machine(*failfast, &self.0.setup),
+            Means::Machine(failfast) => {
+                end::machine(*failfast, &self.0.setup, &mut self.0.state.borrow_mut().journal);
+            }
         }
     }
 

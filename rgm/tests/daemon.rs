@@ -304,3 +304,65 @@ fn a_pmfd_that_is_not_there_is_named() {
         "{said}"
     );
 }
+
+#[test]
+fn a_machine_that_must_not_go_on_kills_all_it_runs_and_joins_again_as_after_a_boot() {
+    let place = Place::new(&[]);
+    fs::write(place.path("rgm.toml"), "node = \"solo\"\nfailfast = \"kill\"\n").unwrap();
+    let pmfd = place.paths().pmfd_socket();
+    place.start_pmfd();
+    place.method("start", SLEEP);
+    place.method("stop", "exit 1");
+    place.method("boot", "echo boot >>$T/boots\nexit 0");
+    let daemon = place.start();
+    place.configure("HARD");
+    place.online("solo").unwrap();
+    let service = place.supervised_at(&pmfd);
+    assert_eq!(service.len(), 1);
+    let nodes = vec![NodeName::new("solo").unwrap()];
+    let asked = place.change(Change::Restart { groups: vec![group()], nodes });
+    assert!(matches!(asked, Err(Failure::Lost { .. })), "{asked:?}");
+    assert_eq!(daemon.wait().code(), Some(70), "{}", place.log());
+    assert!(!is_alive(service[0]));
+    until("pmfd ends", || std::os::unix::net::UnixStream::connect(&pmfd).is_err());
+    place.start_pmfd();
+    let _daemon = place.start();
+    until("it is online again", || place.is_online_on("solo"));
+    assert_eq!((place.words("boots").len(), place.words("starts").len()), (1, 2));
+    assert_eq!(place.supervised_at(&pmfd).len(), 1);
+}
+
+#[test]
+fn while_the_journal_cannot_be_written_nothing_is_started() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // A thread and its children can have mounts of their own.
+    let test = std::thread::spawn(|| {
+        let disk = kit::Tmpfs::mount("64k");
+        let place = Place::new(&[]);
+        std::os::unix::fs::symlink(disk.0.path(), place.path("run")).unwrap();
+        fs::write(place.path("rgm.toml"), "node = \"solo\"\n").unwrap();
+        place.method("start", "echo start >>$T/starts\nexit 0");
+        place.method("stop", "exit 0");
+        let _daemon = place.start();
+        place.configure("NONE");
+        place.online("solo").unwrap();
+        let ballast = disk.fill();
+        // There may be room for some lines on the last page of the journal.
+        until("the journal is full", || {
+            let _either = place.offline().and_then(|()| place.online("solo"));
+            place.log().contains("can't be written")
+        });
+        let starts = place.words("starts").len();
+        place.offline().unwrap();
+        assert!(matches!(place.online("solo"), Err(Failure::Refused(_))));
+        assert_eq!(place.words("starts").len(), starts);
+        assert!(place.log().contains("make room there"), "{}", place.log());
+        fs::remove_file(ballast).unwrap();
+        place.offline().unwrap();
+        place.online("solo").unwrap();
+        assert_eq!(place.words("starts").len(), starts + 1);
+    });
+    test.join().unwrap();
+}

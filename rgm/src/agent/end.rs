@@ -3,6 +3,7 @@
 //! Methods go first, for they might have pmfd start something; then pmfd with all it supervises. An
 //! end is told only when it is certain: a process stuck in the kernel is waited for as long as it takes.
 
+use super::journal::Journal;
 use super::{Agent, Setup, pmf};
 use crate::log::chain;
 use crate::settings::Failfast;
@@ -62,13 +63,17 @@ impl Agent {
 }
 
 /// The machine itself is to stop at once. Comes back only if it can't be rebooted.
-pub fn machine(failfast: Failfast, setup: &Setup) {
+pub fn machine(failfast: Failfast, setup: &Setup, journal: &mut Journal) {
     if failfast == Failfast::Reboot {
         // Not synced, nothing stopped: what hangs must not hold up the end, and others take over.
         let error = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
         tracing::error!(
             "this machine can't be rebooted ({error:?}): everything supervised is killed instead"
         );
+    }
+    // First, so that whatever comes between finds a node that begins anew, and ends what is left.
+    if let Err(error) = journal.remove() {
+        tracing::error!("the journal can't be removed: {error}");
     }
     let killed = setup.cgroup.as_deref().map_or(Ok(()), kill_below);
     if let Err(error) = killed {

@@ -132,11 +132,12 @@ impl Place {
     }
 
     /// Registers a type with the methods `start` and `stop`, and makes one enabled resource `r` of it
-    /// in a managed group `g` that is offline.
+    /// in a managed group `g` that is offline. Where there is a method `boot`, that is one of the type.
     pub fn configure(&self, failover_mode: &str) {
         let base = self.path("m");
+        let boot = if base.join("boot").exists() { "BOOT = boot;\n" } else { "" };
         let text = format!(
-            "RESOURCE_TYPE = t;\nRT_VERSION = \"1\";\nRT_BASEDIR = {};\nSTART = start;\nSTOP = stop;\n\
+            "RESOURCE_TYPE = t;\nRT_VERSION = \"1\";\nRT_BASEDIR = {};\nSTART = start;\nSTOP = stop;\n{boot}\
              {{ PROPERTY = Start_timeout; DEFAULT = 50; }}\n{{ PROPERTY = Stop_timeout; DEFAULT = 50; }}\n\
              {{ PROPERTY = Failover_mode; DEFAULT = {failover_mode}; }}\n",
             base.display()
@@ -152,6 +153,10 @@ impl Place {
     pub fn online(&self, node: &str) -> Result<(), Failure> {
         let nodes = vec![NodeName::new(node).unwrap()];
         self.change(Change::Switch { groups: vec![group()], nodes })
+    }
+
+    pub fn offline(&self) -> Result<(), Failure> {
+        self.change(Change::Offline { groups: vec![group()] })
     }
 
     /// Where `r` is online.
@@ -292,4 +297,35 @@ fn bin_dir() -> &'static Path {
         }
         dir.to_owned()
     })
+}
+
+/// A small file system that only this thread and its children see.
+pub struct Tmpfs(pub TempDir);
+
+impl Tmpfs {
+    /// Made and mounted, so large.
+    pub fn mount(size: &str) -> Self {
+        use nix::mount::{MsFlags, mount};
+        let none = None::<&str>;
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let size = format!("size={size}");
+        mount(Some("tmpfs"), dir.path(), Some("tmpfs"), MsFlags::empty(), Some(size.as_str())).unwrap();
+        Self(dir)
+    }
+
+    /// Fills it to the last page, with this file.
+    pub fn fill(&self) -> PathBuf {
+        let path = self.0.path().join("ballast");
+        let mut file = File::create(&path).unwrap();
+        while std::io::Write::write(&mut file, &[0; 4096]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _unmounted = nix::mount::umount2(self.0.path(), nix::mount::MntFlags::MNT_DETACH);
+    }
 }
