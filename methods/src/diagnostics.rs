@@ -141,7 +141,13 @@ mod tests {
         let mut first = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let text = collect(pid, None);
+        // The child is there, but may not have become sleep yet, nor gone to sleep.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let asleep = |line: &str| line.ends_with(" sleep 4711") && line.contains(&format!(" {pid} S "));
+        let mut text = collect(pid, None);
+        while !text.lines().any(asleep) && std::time::Instant::now() < deadline {
+            text = collect(pid, None);
+        }
         for sleeper in family(pid).into_iter().rev() {
             crate::launch::send_signal(sleeper, libc::SIGKILL).unwrap();
         }
