@@ -196,19 +196,28 @@ impl Conf {
 
     /// The value in force of a resource property, on a node where it may differ.
     pub fn value(&self, resource: &Resource, name: &str, node: Option<&NodeName>) -> Option<Value> {
+        self.value_at(resource, name, node).cloned()
+    }
+
+    fn value_at<'a>(
+        &'a self,
+        resource: &'a Resource,
+        name: &str,
+        node: Option<&NodeName>,
+    ) -> Option<&'a Value> {
         let decl = self.type_of(resource)?.prop(name)?;
         let of_node = node.and_then(|n| resource.node_props.get(&decl.name)?.get(n));
-        of_node.or_else(|| resource.props.get(&decl.name)).or(decl.default.as_ref()).cloned()
+        of_node.or_else(|| resource.props.get(&decl.name)).or(decl.default.as_ref())
     }
 
     pub(crate) fn int(&self, resource: &Resource, name: &str) -> Option<i64> {
         self.value(resource, name, None)?.int()
     }
 
-    pub(crate) fn list(&self, resource: &Resource, name: &str) -> Vec<String> {
-        match self.value(resource, name, None) {
+    fn list<'a>(&'a self, resource: &'a Resource, name: &str) -> &'a [String] {
+        match self.value_at(resource, name, None) {
             Some(Value::StringArray(list)) => list,
-            _ => Vec::new(),
+            _ => &[],
         }
     }
 
@@ -232,10 +241,10 @@ impl Conf {
     /// Resources of the same group this one strongly depends on (reference 2.4): by
     /// Resource_dependencies, and by Network_resources_used where it names a resource.
     pub(crate) fn strong_dependencies(&self, resource: &Resource) -> Vec<&Resource> {
-        let mut names = self.list(resource, "Resource_dependencies");
-        names.extend(self.list(resource, "Network_resources_used"));
+        // Asked of every cell in every step: nothing is copied.
         let of_group = |n: &String| self.resources.get(n.as_str()).filter(|d| d.group == resource.group);
-        names.iter().filter_map(of_group).collect()
+        let lists = ["Resource_dependencies", "Network_resources_used"].map(|name| self.list(resource, name));
+        lists.into_iter().flatten().filter_map(of_group).collect()
     }
 
     /// Nodes where INIT, FINI, BOOT and VALIDATE of a type's resources in a group run.

@@ -62,12 +62,13 @@ pub(crate) enum Wait {
 impl Rgm {
     /// What a resource should be on a node.
     pub(crate) fn desire(&self, r: &Resource, node: &NodeName) -> Desire {
-        let draining = self.motions.get(&r.group).is_some_and(|m| m.draining.contains(node));
-        let managed = self.conf.groups.get(&r.group).is_some_and(|g| g.managed);
-        let wanted = self.conf.runs.get(&r.group).is_some_and(|run| run.wanted.contains(node));
-        let enabled = r.enabled.on_at(node) && !r.deleting;
-        let restarting = self.peek(r, node).is_some_and(|c| c.restart.is_some());
-        if managed && wanted && enabled && !draining && !restarting && !self.closing {
+        // Asked of every cell in every step: what most cells fail comes first.
+        let wanted = || self.conf.runs.get(&r.group).is_some_and(|run| run.wanted.contains(node));
+        let enabled = || r.enabled.on_at(node) && !r.deleting;
+        let managed = || self.conf.groups.get(&r.group).is_some_and(|g| g.managed);
+        let draining = || self.motions.get(&r.group).is_some_and(|m| m.draining.contains(node));
+        let restarting = || self.peek(r, node).is_some_and(|c| c.restart.is_some());
+        if !self.closing && wanted() && enabled() && managed() && !draining() && !restarting() {
             Desire::Up
         } else {
             Desire::Down
@@ -214,15 +215,22 @@ impl Rgm {
         }
     }
 
-    /// The other resources of the group that go down on this node too.
-    fn falling<'a>(&'a self, r: &'a Resource, node: &'a NodeName) -> impl Iterator<Item = &'a Resource> + 'a {
-        let others = self.conf.members(&r.group).filter(|x| x.name != r.name);
-        others.filter(|x| self.desire(x, node) == Desire::Down)
+    /// The other resources of the group that are on their way down on this node and not there yet.
+    fn falling<'a>(
+        &'a self,
+        r: &'a Resource,
+        node: &'a NodeName,
+    ) -> impl Iterator<Item = (&'a Resource, &'a Cell)> + 'a {
+        let down = |c: &Cell| matches!(c.phase, Phase::Offline | Phase::Stopped) && c.flight.is_none();
+        let cells = self.boards.get(&r.group).into_iter().flat_map(|board| board.on(node));
+        let others = cells.filter(move |(name, c)| !down(c) && **name != r.name);
+        let others = others.filter_map(|(name, c)| Some((self.conf.resources.get(name)?, c)));
+        others.filter(|(x, _)| self.desire(x, node) == Desire::Down)
     }
 
     fn plan_stop(&self, r: &Resource, node: &NodeName) -> Plan {
-        for x in self.falling(r, node) {
-            let phase = self.phase(x, node);
+        for (x, cell) in self.falling(r, node) {
+            let phase = cell.phase;
             if matches!(phase, Phase::Monitored | Phase::MonitorFailed) {
                 return Plan::Wait(Wait::After(x.name.clone()));
             }
@@ -233,7 +241,7 @@ impl Rgm {
             if depends && !matches!(phase, Phase::Offline | Phase::Stopped) {
                 return self.behind(x, node, Block::Dependent(x.name.clone()));
             }
-            if depends && matches!(self.running(x, node), Some(Method::Start | Method::PrenetStart)) {
+            if depends && matches!(cell.running(), Some(Method::Start | Method::PrenetStart)) {
                 return Plan::Wait(Wait::After(x.name.clone()));
             }
         }
@@ -241,8 +249,8 @@ impl Rgm {
     }
 
     fn plan_postnet_stop(&self, r: &Resource, node: &NodeName) -> Plan {
-        for x in self.falling(r, node) {
-            match self.phase(x, node) {
+        for (x, cell) in self.falling(r, node) {
+            match cell.phase {
                 Phase::Offline | Phase::Stopped => {}
                 Phase::StopFailed => return Plan::Blocked(Block::Dependent(x.name.clone())),
                 Phase::Prenet
@@ -300,7 +308,7 @@ impl Rgm {
 
     /// FINI or INIT that a resource owes a node; FINI first.
     pub(crate) fn owes(&self, r: &Resource, node: &NodeName) -> Option<Method> {
-        let owed = &self.conf.runs.get(&r.group)?.owed;
+        let owed = Some(&self.conf.runs.get(&r.group)?.owed).filter(|owed| !owed.is_empty())?;
         let is = |m: &Method| owed.contains(&(r.name.clone(), node.clone(), *m));
         [Method::Fini, Method::Init].into_iter().find(is)
     }

@@ -92,7 +92,7 @@ impl Rgm {
         self.end_restarts(group);
         self.finish_drain(group);
         self.finish_deletions(group);
-        if self.at_rest(group) && self.motions.get(group).is_some_and(|m| m.quiesced) {
+        if self.motions.get(group).is_some_and(|m| m.quiesced) && self.at_rest(group) {
             self.motion(group).quiesced = false;
         }
     }
