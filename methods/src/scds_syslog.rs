@@ -37,9 +37,19 @@ pub fn main_with(args: impl Iterator<Item = OsString>) -> u8 {
     }
 }
 
+/// Writes a line to the system log; where none listens, to stderr.
+pub fn say(severity: Severity, tag: &str, message: &str) {
+    let message = printable(message.as_bytes());
+    let line = Line { facility: Facility::LOG_DAEMON, severity, tag: printable(tag.as_bytes()), message };
+    if line.send(None).is_err() {
+        eprintln!("{}", line.for_people());
+    }
+}
+
 /// `LOG_EMERG` to `LOG_DEBUG`, and the other words agents use for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Severity {
+#[expect(missing_docs, reason = "they are called as in syslog(3)")]
+pub enum Severity {
     Emerg,
     Alert,
     Crit,

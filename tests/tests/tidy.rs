@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 5] = [
     &["rgm-types"],
     &["rgm-core", "pmf-core", "rtr-parser", "rgm-api"],
     &["rgm-ccr", "rgm-cluster", "methods"],
-    &["rgm", "pmf", "rgm-tools"],
+    &["rgm", "pmf", "rgm-tools", "agents"],
     &["rgm-tests", "xtask"],
 ];
 
