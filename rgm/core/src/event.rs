@@ -196,8 +196,8 @@ pub struct ValidateArgs {
     pub standard: Vec<(PropName, String)>,
     /// `-x name=value`.
     pub extension: Vec<(PropName, String)>,
-    /// `-X name{node}=value`.
-    pub extension_node: Vec<(PropName, NodeName, String)>,
+    /// `-X name{node id}=value`.
+    pub extension_node: Vec<(PropName, u32, String)>,
     /// `-g name=value`.
     pub group: Vec<(PropName, String)>,
     /// Absolute paths of all methods the type declares: their files are checked on the node before

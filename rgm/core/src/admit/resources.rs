@@ -3,7 +3,7 @@
 use super::groups::method_paths;
 use super::properties::{self, Occasion};
 use super::{Change, Effect, Goal, Validation, not_built};
-use crate::{Rgm, ValidateArgs};
+use crate::{Conf, Rgm, ValidateArgs};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -106,7 +106,7 @@ impl Rgm {
     fn creation_args(&self, r: &Resource, rt: &ResourceType, group: &Group) -> ValidateArgs {
         let mut args = ValidateArgs { creation: true, check: method_paths(rt), ..ValidateArgs::default() };
         let names: BTreeSet<PropName> = rt.props.iter().map(|d| d.name.clone()).collect();
-        add_resource_args(&mut args, r, rt, &names);
+        add_resource_args(&self.conf, &mut args, r, rt, &names);
         args.group = self.conf.group_props(group).into_iter().map(|(n, v)| (n, v.to_string())).collect();
         args
     }
@@ -137,8 +137,8 @@ impl Rgm {
         }
         let nodes = self.validation_nodes(&rt, &group, name)?;
         let mut args = ValidateArgs { check: method_paths(&rt), ..ValidateArgs::default() };
-        add_resource_args(&mut args, &new, &rt, &named);
-        keep_what_is_set(&mut args, sets);
+        add_resource_args(&self.conf, &mut args, &new, &rt, &named);
+        keep_what_is_set(&self.conf, &mut args, sets);
         change.validate.push(Validation { resource: new.clone(), rt, nodes, args });
         change.writes.push(Write::Put(Entry::Resource(new)));
         change.effects.push(Effect::Update { resource: name.clone(), props: named });
@@ -316,22 +316,28 @@ fn has_true(r: &Resource, rt: &ResourceType, prop: &str) -> bool {
 }
 
 /// `-u`: of a per-node property, the value for all nodes or those for single ones, as they are set.
-fn keep_what_is_set(args: &mut ValidateArgs, sets: &[PropSet]) {
-    let everywhere = |p: &PropName| sets.iter().any(|s| p.is(&s.name) && s.nodes.is_empty());
-    let at = |p: &PropName, n: &str| sets.iter().any(|s| p.is(&s.name) && s.nodes.iter().any(|x| x == n));
-    args.extension.retain(|(p, _)| everywhere(p));
-    args.extension_node.retain(|(p, n, _)| at(p, n.as_str()));
+fn keep_what_is_set(conf: &Conf, args: &mut ValidateArgs, sets: &[PropSet]) {
+    let of = |p: &PropName| sets.iter().filter(|s| p.is(&s.name)).collect::<Vec<_>>();
+    let is_at = |n: &String, id: u32| conf.nodes.get(n.as_str()).is_some_and(|node| node.id == id);
+    args.extension.retain(|(p, _)| of(p).iter().any(|s| s.nodes.is_empty()));
+    args.extension_node.retain(|(p, id, _)| of(p).iter().any(|s| s.nodes.iter().any(|n| is_at(n, *id))));
 }
 
 /// The named properties of a resource as VALIDATE is given them.
-fn add_resource_args(args: &mut ValidateArgs, r: &Resource, rt: &ResourceType, names: &BTreeSet<PropName>) {
+fn add_resource_args(
+    conf: &Conf,
+    args: &mut ValidateArgs,
+    r: &Resource,
+    rt: &ResourceType,
+    names: &BTreeSet<PropName>,
+) {
     for decl in rt.props.iter().filter(|d| names.contains(&d.name)) {
         if let Some(value) = r.props.get(&decl.name).or(decl.default.as_ref()) {
             let list = if decl.extension { &mut args.extension } else { &mut args.standard };
             list.push((decl.name.clone(), value.to_string()));
         }
-        for (node, value) in r.node_props.get(&decl.name).into_iter().flatten() {
-            args.extension_node.push((decl.name.clone(), node.clone(), value.to_string()));
-        }
+        let given = r.node_props.get(&decl.name).into_iter().flatten();
+        let of_node = given.filter_map(|(node, value)| Some((conf.nodes.get(node)?.id, value)));
+        args.extension_node.extend(of_node.map(|(id, value)| (decl.name.clone(), id, value.to_string())));
     }
 }

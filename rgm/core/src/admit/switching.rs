@@ -356,6 +356,12 @@ impl Rgm {
                     change.messages.push(format!("{}; it stays where it is", refusal.message));
                     continue;
                 }
+                if !self.candidates(group).iter().any(|n| !nodes.contains(n)) {
+                    let name = &group.name;
+                    change
+                        .messages
+                        .push(format!("no other node may host resource group {name}: it goes offline"));
+                }
                 change.effects.push(Effect::Place { group: group.name.clone(), off: nodes.to_vec() });
                 change.goals.push(Goal::Rest { group: group.name.clone() });
             }
