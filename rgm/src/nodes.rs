@@ -107,7 +107,9 @@ fn added(entries: &[Entry], given: &[NodeName]) -> Result<Vec<Write>, NodesError
     let new = given.iter().filter(|name| !known.iter().any(|node| node.name == **name));
     Ok((next..)
         .zip(new)
-        .map(|(id, name)| Write::Put(Entry::Node(NodeConf { name: name.clone(), id })))
+        .map(|(id, name)| {
+            Write::Put(Entry::Node(NodeConf { name: name.clone(), id, load_limits: Default::default() }))
+        })
         .collect())
 }
 

@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn write(name: &str) -> Write {
-        Write::Put(Entry::Node(NodeConf { name: node(name), id: 1 }))
+        Write::Put(Entry::Node(NodeConf { name: node(name), id: 1, load_limits: Default::default() }))
     }
 
     fn cause() -> Cause {

@@ -167,12 +167,20 @@ fn everyone_may_read_and_only_root_may_change() {
         rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
         let query = Query::Resource { tag: "GROUP".into(), resource: "r".into(), group: None, args: vec![] };
         let read = Connection::open(&paths).unwrap().get(query).unwrap();
-        let set = Change::SetEnabled { resources: vec![resource()], nodes: vec![], on: false };
+        let set =
+            Change::SetEnabled { resources: vec![resource()], nodes: vec![], on: false, recursive: false };
         let change = Connection::open(&paths).unwrap().change(set, false, None);
         (read, change.unwrap_err().code())
     });
     assert_eq!(nobody.join().unwrap(), (GetValue::Text("g".into()), SchaErr::Access));
-    place.change(Change::SetEnabled { resources: vec![resource()], nodes: vec![], on: false }).unwrap();
+    place
+        .change(Change::SetEnabled {
+            resources: vec![resource()],
+            nodes: vec![],
+            on: false,
+            recursive: false,
+        })
+        .unwrap();
 }
 
 #[test]
@@ -206,7 +214,7 @@ fn a_caller_that_hangs_up_does_not_undo_what_it_asked_for() {
     let (place, _daemon) = with_service("a");
     let mut stream = std::os::unix::net::UnixStream::connect(place.path("run/rgmd.sock")).unwrap();
     let nodes = vec![NodeName::new("a").unwrap()];
-    let command = Change::Switch { groups: vec![group()], nodes };
+    let command = Change::Switch { groups: vec![group()], nodes, with: Default::default() };
     let request = rgm_api::rgm::Request::Change { command, dry_run: false };
     stream.write_all(&rgm_api::frame::encode_call(&request, true)).unwrap();
     drop(stream);
@@ -262,7 +270,8 @@ fn a_nodes_own_daemon_waits_for_methods_and_the_next_one_takes_their_results() {
         daemon.signal(Signal::TERM);
         until("it waits", || place.log().contains("waiting for methods"));
         assert_eq!(place.connect().info().unwrap().node, "solo");
-        let set = Change::SetEnabled { resources: vec![resource()], nodes: vec![], on: false };
+        let set =
+            Change::SetEnabled { resources: vec![resource()], nodes: vec![], on: false, recursive: false };
         assert_eq!(place.change(set).unwrap_err().code(), SchaErr::Reconf);
         fs::write(place.path("gate"), "go\n").unwrap();
         assert!(daemon.wait().success());

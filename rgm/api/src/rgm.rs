@@ -9,8 +9,8 @@ mod connection;
 pub use connection::{Connection, Failure};
 
 use crate::Interface;
-use rgm_types::view::Snapshot;
-use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal};
+use rgm_types::view::{Explanation, Snapshot};
+use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal, Subject};
 use serde::{Deserialize, Serialize};
 
 /// A request to rgmd: `{"method": …, "parameters": …}`.
@@ -23,6 +23,12 @@ pub enum Request {
     /// Read everything. Anyone. Answered by [`Reply::Snapshot`].
     #[serde(rename = "org.rgm.Snapshot")]
     Snapshot {},
+    /// Why is it so? Anyone. Answered by [`Reply::Explanation`].
+    #[serde(rename = "org.rgm.Explain")]
+    Explain {
+        /// What.
+        subject: Subject,
+    },
     /// Change something. Root only. Answered by [`Reply::Done`].
     #[serde(rename = "org.rgm.Change")]
     Change {
@@ -54,8 +60,14 @@ pub enum Request {
 impl Interface for Request {
     type Reply = Reply;
     type Refusal = Refusal;
-    const METHODS: &'static [&'static str] =
-        &["org.rgm.Get", "org.rgm.Snapshot", "org.rgm.Change", "org.rgm.RegisterType", "org.rgm.Info"];
+    const METHODS: &'static [&'static str] = &[
+        "org.rgm.Get",
+        "org.rgm.Snapshot",
+        "org.rgm.Explain",
+        "org.rgm.Change",
+        "org.rgm.RegisterType",
+        "org.rgm.Info",
+    ];
     const REFUSED: &'static str = REFUSED;
 }
 
@@ -67,6 +79,8 @@ pub enum Reply {
     Value(GetValue),
     /// To [`Request::Snapshot`].
     Snapshot(Snapshot),
+    /// To [`Request::Explain`].
+    Explanation(Explanation),
     /// Before the last answer of a request with `more`.
     Progress(Progress),
     /// To [`Request::Change`] and [`Request::RegisterType`].

@@ -65,7 +65,10 @@ fn one_connection_carries_one_call_after_the_other() {
         Request::Get(_) => {
             frame::encode_reply::<Request>(&Reply::Value(GetValue::Text("x".repeat(100_000))), false)
         }
-        Request::Snapshot {} | Request::Change { .. } | Request::RegisterType { .. } => Vec::new(),
+        Request::Snapshot {}
+        | Request::Explain { .. }
+        | Request::Change { .. }
+        | Request::RegisterType { .. } => Vec::new(),
     });
     let mut rgmd = Connection::open(&paths).unwrap();
     assert_eq!(rgmd.info().unwrap(), info);

@@ -61,8 +61,8 @@ fn one_of_each() -> Vec<Entry> {
     enabled.set_at(&node, true);
     let prop = |name| PropName::new(name).unwrap();
     vec![
-        Entry::Cluster(ClusterConf { name: "planets".to_owned() }),
-        Entry::Node(NodeConf { name: node.clone(), id: 1 }),
+        Entry::Cluster(ClusterConf { name: "planets".to_owned(), props: Default::default() }),
+        Entry::Node(NodeConf { name: node.clone(), id: 1, load_limits: Default::default() }),
         group(0, "\u{0}\"\\\u{7f}\u{fffd}\u{1f600}\n"),
         Entry::Resource(Resource {
             name: ResourceName::new("dns").unwrap(),

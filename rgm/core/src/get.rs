@@ -193,7 +193,7 @@ impl Rgm {
             "ALL_RESOURCETYPES" => {
                 Ok(GetValue::List(self.conf.types.keys().map(ToString::to_string).collect()))
             }
-            "CLUSTERNAME" => Ok(text(&self.conf.cluster)),
+            "CLUSTERNAME" => Ok(text(&self.conf.cluster.name)),
             "ALL_ZONES" => Ok(GetValue::List(nodes.into_iter().map(name_of).collect())),
             "ALL_NONGLOBAL_ZONES" | "ALL_NONGLOBAL_ZONES_NODEID" | "ALL_LOADLIMITS" => {
                 Ok(GetValue::List(Vec::new()))

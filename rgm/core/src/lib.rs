@@ -31,10 +31,12 @@ mod board;
 pub mod cell;
 mod dry_run;
 pub mod event;
+mod explain;
 mod get;
 mod handlers;
 mod ids;
 pub mod invariants;
+mod links;
 pub mod model;
 mod ops;
 mod order;
@@ -111,8 +113,10 @@ pub struct Rgm {
 impl Rgm {
     /// The first configuration of an empty repository.
     pub fn genesis(cluster: &str, nodes: &[NodeName]) -> Vec<Write> {
-        let cluster = Entry::Cluster(ClusterConf { name: String::from(cluster) });
-        let node = |(id, name): (u32, &NodeName)| Entry::Node(NodeConf { name: name.clone(), id });
+        let cluster = Entry::Cluster(ClusterConf { name: String::from(cluster), props: Default::default() });
+        let node = |(id, name): (u32, &NodeName)| {
+            Entry::Node(NodeConf { name: name.clone(), id, load_limits: Default::default() })
+        };
         let nodes = (1..).zip(nodes).map(node);
         core::iter::once(cluster).chain(nodes).map(Write::Put).collect()
     }

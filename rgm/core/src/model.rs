@@ -1,5 +1,6 @@
 //! The configuration as the core reads it: entries by name, values in force, who belongs to whom.
 
+use crate::links::Links;
 use crate::value;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -14,7 +15,7 @@ use rgm_types::{
 #[derive(Debug, Clone, Default)]
 pub struct Conf {
     pub(crate) generation: Generation,
-    pub(crate) cluster: String,
+    pub(crate) cluster: ClusterConf,
     pub(crate) nodes: BTreeMap<NodeName, NodeConf>,
     pub(crate) types: BTreeMap<TypeName, ResourceType>,
     pub(crate) groups: BTreeMap<GroupName, Group>,
@@ -22,6 +23,8 @@ pub struct Conf {
     pub(crate) runs: BTreeMap<GroupName, GroupRun>,
     /// Resources of each group. Derived.
     members: BTreeMap<GroupName, BTreeSet<ResourceName>>,
+    /// Who depends on whom. Derived.
+    pub(crate) links: Links,
 }
 
 /// Why a repository's entries make no configuration.
@@ -57,8 +60,9 @@ impl Conf {
     pub fn load(entries: Vec<Entry>, generation: Generation) -> Result<Self, LoadError> {
         let mut conf = Self { generation, ..Self::default() };
         for entry in entries {
-            conf.apply(&Write::Put(entry));
+            conf.put(&Write::Put(entry));
         }
+        conf.groups.keys().cloned().collect::<Vec<_>>().iter().for_each(|g| conf.relink_group(g));
         for r in conf.resources.values() {
             let dangling = |what: String| Err(LoadError::Dangling { resource: r.name.clone(), what });
             if !conf.groups.contains_key(&r.group) {
@@ -71,10 +75,22 @@ impl Conf {
         Ok(conf)
     }
 
-    /// Carries out one write.
+    /// Carries out one write, and reads again what it says of others.
     pub fn apply(&mut self, write: &Write) {
+        self.put(write);
         match write {
-            Write::Put(Entry::Cluster(ClusterConf { name })) => self.cluster.clone_from(name),
+            Write::Put(Entry::Group(g)) => self.relink_group(&g.name),
+            Write::Put(Entry::Resource(r)) => self.relink_group(&r.group),
+            Write::Delete(Key::Group(g)) => self.relink_group(g),
+            Write::Delete(Key::Resource(r)) => self.unlink_resource(r),
+            Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Run(..))
+            | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_)) => {}
+        }
+    }
+
+    fn put(&mut self, write: &Write) {
+        match write {
+            Write::Put(Entry::Cluster(c)) => self.cluster.clone_from(c),
             Write::Put(Entry::Node(n)) => drop(self.nodes.insert(n.name.clone(), n.clone())),
             Write::Put(Entry::Type(t)) => drop(self.types.insert(t.name.clone(), t.clone())),
             Write::Put(Entry::Group(g)) => drop(self.groups.insert(g.name.clone(), g.clone())),
@@ -83,7 +99,7 @@ impl Conf {
                 self.resources.insert(r.name.clone(), r.clone());
             }
             Write::Put(Entry::Run(g, run)) => drop(self.runs.insert(g.clone(), run.clone())),
-            Write::Delete(Key::Cluster) => self.cluster.clear(),
+            Write::Delete(Key::Cluster) => self.cluster = ClusterConf::default(),
             Write::Delete(Key::Node(n)) => drop(self.nodes.remove(n)),
             Write::Delete(Key::Type(t)) => drop(self.types.remove(t)),
             Write::Delete(Key::Group(g)) => {
@@ -189,6 +205,17 @@ impl Conf {
         self.group_value(group, name).and_then(|v| v.boolean()).unwrap_or(false)
     }
 
+    /// RG_mode is Scalable: it may be online on several nodes.
+    pub(crate) fn is_scalable(&self, group: &Group) -> bool {
+        self.group_value(group, "RG_mode").as_ref().and_then(Value::text) == Some("Scalable")
+    }
+
+    /// The value in force of a cluster property.
+    pub(crate) fn cluster_value(&self, name: &str) -> Option<Value> {
+        let spec = props::cluster(name)?;
+        self.cluster.props.get(&spec.prop_name()).cloned().or_else(|| value::table_default(spec))
+    }
+
     /// Nodelist: potential primaries, most preferred first.
     pub fn nodelist(&self, group: &Group) -> Vec<NodeName> {
         self.group_list(group, "Nodelist").iter().filter_map(|n| NodeName::new(n).ok()).collect()
@@ -214,7 +241,7 @@ impl Conf {
         self.value(resource, name, None)?.int()
     }
 
-    fn list<'a>(&'a self, resource: &'a Resource, name: &str) -> &'a [String] {
+    pub(crate) fn list<'a>(&'a self, resource: &'a Resource, name: &str) -> &'a [String] {
         match self.value_at(resource, name, None) {
             Some(Value::StringArray(list)) => list,
             _ => &[],

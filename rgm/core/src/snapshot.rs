@@ -1,11 +1,13 @@
 //! Everything at a glance, for those who show it.
 
 use crate::Rgm;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use rgm_types::view::{
-    GroupOnNode, GroupView, NodeView, PropView, ResourceOnNode, ResourceView, Snapshot, TypeView,
+    GroupOnNode, GroupView, LoadView, NodeView, PropView, ResourceOnNode, ResourceView, Snapshot, TypeView,
 };
-use rgm_types::{Group, Method, NodeName, Resource, ResourceType};
+use rgm_types::{Group, Method, NodeName, PropName, Resource, ResourceType, Value, props};
 
 impl Rgm {
     /// What is, now.
@@ -14,7 +16,8 @@ impl Rgm {
             self.conf.nodes.values().map(|n| self.node_view(&n.name, n.id)).collect();
         nodes.sort_by_key(|n| n.id);
         Snapshot {
-            cluster: self.conf.cluster.clone(),
+            cluster: self.conf.cluster.name.clone(),
+            props: self.cluster_props(),
             generation: self.conf.generation.0,
             nodes,
             types: self.conf.types.values().map(|t| self.type_view(t)).collect(),
@@ -24,7 +27,20 @@ impl Rgm {
     }
 
     fn node_view(&self, name: &NodeName, id: u32) -> NodeView {
-        NodeView { name: name.clone(), id, up: self.is_up(name) }
+        let bar = self.nodes.get(name).and_then(|n| n.barred_until);
+        let evacuated_for = bar.map(|until| until.since(self.clock.boot)).filter(|left| left.0 > 0);
+        NodeView { name: name.clone(), id, up: self.is_up(name), loads: self.loads(name), evacuated_for }
+    }
+
+    fn cluster_props(&self) -> BTreeMap<PropName, Value> {
+        let value = |spec: &props::SystemProp| Some((spec.prop_name(), self.conf.cluster_value(spec.name)?));
+        props::CLUSTER.iter().filter_map(value).collect()
+    }
+
+    /// Limits and loads of a node.
+    fn loads(&self, node: &NodeName) -> BTreeMap<String, LoadView> {
+        let limits = self.conf.nodes.get(node).map(|n| &n.load_limits).into_iter().flatten();
+        limits.map(|(name, limit)| (name.clone(), LoadView { load: 0, limit: Some(*limit) })).collect()
     }
 
     fn type_view(&self, rt: &ResourceType) -> TypeView {

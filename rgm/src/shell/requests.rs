@@ -57,6 +57,9 @@ impl Shell {
         match request {
             Request::Get(query) => Sorted::Read(self.core.get(clock::now(), from, &query).map(Reply::Value)),
             Request::Snapshot {} => Sorted::Read(Ok(Reply::Snapshot(self.core.snapshot()))),
+            Request::Explain { subject } => {
+                Sorted::Read(self.core.explain(clock::now(), &subject).map(Reply::Explanation))
+            }
             Request::Info {} => {
                 Sorted::Read(Ok(Reply::Info(Info { node: from.to_string(), ..self.info.clone() })))
             }

@@ -152,11 +152,11 @@ impl Place {
 
     pub fn online(&self, node: &str) -> Result<(), Failure> {
         let nodes = vec![NodeName::new(node).unwrap()];
-        self.change(Change::Switch { groups: vec![group()], nodes })
+        self.change(Change::Switch { groups: vec![group()], nodes, with: Default::default() })
     }
 
     pub fn offline(&self) -> Result<(), Failure> {
-        self.change(Change::Offline { groups: vec![group()] })
+        self.change(Change::Offline { groups: vec![group()], nodes: vec![] })
     }
 
     /// Where `r` is online.

@@ -23,8 +23,17 @@ pub fn empty() -> Snapshot {
     let nodes = [("phys-1", 1, true), ("phys-2", 2, false)];
     Snapshot {
         cluster: "demo".into(),
+        props: Default::default(),
         generation: 7,
-        nodes: nodes.map(|(name, id, up)| NodeView { name: node(name), id, up }).into(),
+        nodes: nodes
+            .map(|(name, id, up)| NodeView {
+                name: node(name),
+                id,
+                up,
+                loads: Default::default(),
+                evacuated_for: None,
+            })
+            .into(),
         types: vec![],
         groups: vec![],
         resources: vec![],

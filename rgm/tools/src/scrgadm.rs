@@ -34,8 +34,8 @@ fn change(args: &Args) -> Result<Change, Failure> {
         ["-c", "-j"] => set_resource(args)?,
         ["-c", "-g"] => set_group(args)?,
         ["-c", "-t"] => set_type(args)?,
-        ["-r", "-j"] => Command::ResourceDelete { name: names::resource(args.needed("-j")?)? },
-        ["-r", "-g"] => Command::GroupDelete { name: named_group(args)? },
+        ["-r", "-j"] => Command::ResourceDelete { name: names::resource(args.needed("-j")?)?, force: false },
+        ["-r", "-g"] => Command::GroupDelete { name: named_group(args)?, force: false },
         _ => Command::TypeUnregister { name: args.needed("-t")?.to_owned() },
     };
     Ok(Change::Command(command))

@@ -5,7 +5,7 @@ use crate::ask::Change;
 use crate::failure::Failure;
 use crate::names::{groups, nodes, resources};
 use crate::progress;
-use rgm_types::{Command, SchaErr};
+use rgm_types::{Bring, Command, SchaErr};
 
 /// Seconds an evacuated node is left alone where -K does not say.
 const KEEP_AWAY_SECS: u32 = 60;
@@ -23,7 +23,7 @@ fn command(args: &Args) -> Result<Command, Failure> {
         ["-c"] => clear(args)?,
         ["-e"] => enable(args, true)?,
         ["-n"] => enable(args, false)?,
-        ["-F"] => Command::Offline { groups: groups(args)? },
+        ["-F"] => Command::Offline { groups: groups(args)?, nodes: Vec::new() },
         ["-Q"] => Command::Quiesce { groups: groups(args)?, kill: args.has("-k") },
         ["-R"] => Command::Restart { groups: groups(args)?, nodes: nodes(args)? },
         ["-r"] => Command::Resume { groups: groups(args)? },
@@ -31,7 +31,7 @@ fn command(args: &Args) -> Result<Command, Failure> {
         ["-s"] => Command::Suspend { groups: groups(args)?, kill: args.has("-k") },
         ["-u"] => Command::Unmanage { groups: groups(args)? },
         ["-o"] => Command::Manage { groups: groups(args)? },
-        ["-Z"] => Command::BringOnline { groups: groups(args)? },
+        ["-Z"] => Command::Online { groups: groups(args)?, nodes: Vec::new(), with: Bring::ALL },
         _ => switch(args)?,
     })
 }
@@ -54,12 +54,12 @@ fn switch(args: &Args) -> Result<Command, Failure> {
         return Ok(Command::Remaster { groups });
     }
     if args.all("-h").any(|list| !list.is_empty()) {
-        return Ok(Command::Switch { groups, nodes: nodes(args)? });
+        return Ok(Command::Switch { groups, nodes: nodes(args)?, with: Bring::default() });
     }
     if groups.is_empty() {
         return Err(args.misuse("-z -h \"\" would take every group offline: it needs -g GROUP,..."));
     }
-    Ok(Command::Switch { groups, nodes: Vec::new() })
+    Ok(Command::Switch { groups, nodes: Vec::new(), with: Bring::default() })
 }
 
 fn enable(args: &Args, on: bool) -> Result<Command, Failure> {
@@ -67,7 +67,7 @@ fn enable(args: &Args, on: bool) -> Result<Command, Failure> {
     Ok(if args.has("-M") {
         Command::SetMonitored { resources, nodes, on }
     } else {
-        Command::SetEnabled { resources, nodes, on }
+        Command::SetEnabled { resources, nodes, on, recursive: false }
     })
 }
 

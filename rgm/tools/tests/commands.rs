@@ -88,9 +88,16 @@ fn told(output: &Output) -> (i32, String, String) {
 }
 
 fn snapshot() -> Snapshot {
-    let node = NodeView { name: NodeName::new("phys-1").unwrap(), id: 1, up: true };
+    let node = NodeView {
+        name: NodeName::new("phys-1").unwrap(),
+        id: 1,
+        up: true,
+        loads: Default::default(),
+        evacuated_for: None,
+    };
     Snapshot {
         cluster: "demo".into(),
+        props: Default::default(),
         generation: 1,
         nodes: vec![node],
         types: vec![],
@@ -163,7 +170,7 @@ fn a_change_is_silent_in_a_pipe_and_remarks_go_to_standard_error() {
     let daemon = Daemon::answering(Ok(Reply::Done(done)));
     let said = run(daemon.run_dir.path(), &["scswitch", "-F", "-g", "dns-rg"]);
     assert_eq!(said, (0, String::new(), "scswitch: resource group dns-rg is suspended\n".into()));
-    let Request::Change { command: Change::Offline { groups }, dry_run: false } = daemon.asked() else {
+    let Request::Change { command: Change::Offline { groups, .. }, dry_run: false } = daemon.asked() else {
         panic!("something else was asked");
     };
     assert_eq!(groups.iter().map(|g| g.as_str()).collect::<Vec<_>>(), ["dns-rg"]);

@@ -107,6 +107,26 @@ impl ControlOp {
     }
 }
 
+/// What is done to a group before it is brought online (`clrg online -M -e -m`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bring {
+    /// `-M`: manage it.
+    #[serde(default)]
+    pub manage: bool,
+    /// `-e`: enable its resources.
+    #[serde(default)]
+    pub enable: bool,
+    /// `-m`: enable their monitors.
+    #[serde(default)]
+    pub monitor: bool,
+}
+
+impl Bring {
+    /// All of it (`scswitch -Z`).
+    pub const ALL: Self = Self { manage: true, enable: true, monitor: true };
+}
+
 /// A change asked for. Lists of groups or resources that are empty mean "all" only where said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -128,8 +148,13 @@ pub enum Command {
     GroupCreate { name: String, props: Vec<PropSet> },
     /// Change group properties (`scrgadm -c -g`).
     GroupSet { name: GroupName, props: Vec<PropSet> },
-    /// Delete an empty, unmanaged group (`scrgadm -r -g`).
-    GroupDelete { name: GroupName },
+    /// Delete an empty, unmanaged group (`scrgadm -r -g`). With `force` (`clrg delete -F`) it is taken
+    /// offline, its resources are disabled and deleted, and it is unmanaged first.
+    GroupDelete {
+        name: GroupName,
+        #[serde(default)]
+        force: bool,
+    },
     /// Create a resource (`scrgadm -a -j`).
     ResourceCreate {
         name: String,
@@ -141,25 +166,54 @@ pub enum Command {
     },
     /// Change resource properties (`scrgadm -c -j`).
     ResourceSet { name: ResourceName, props: Vec<PropSet> },
-    /// Delete a disabled resource (`scrgadm -r -j`).
-    ResourceDelete { name: ResourceName },
-    /// Bring groups online on exactly these nodes; none means offline everywhere (`scswitch -z -g -h`).
-    /// No groups: every managed one that can.
-    Switch { groups: Vec<GroupName>, nodes: Vec<NodeName> },
+    /// Delete a disabled resource (`scrgadm -r -j`). With `force` (`clrs delete -F`) it is disabled
+    /// first, and taken out of the dependencies of others.
+    ResourceDelete {
+        name: ResourceName,
+        #[serde(default)]
+        force: bool,
+    },
+    /// Bring groups online on exactly these nodes; none means offline everywhere (`scswitch -z -g -h`,
+    /// `clrg switch -n`). No groups: every managed one that can.
+    Switch {
+        groups: Vec<GroupName>,
+        nodes: Vec<NodeName>,
+        #[serde(default)]
+        with: Bring,
+    },
     /// Bring groups to their most preferred masters (`scswitch -z [-g]`). No groups: every managed one.
     Remaster { groups: Vec<GroupName> },
-    /// Manage, enable everything, bring online (`scswitch -Z [-g]`). No groups: every one.
-    BringOnline { groups: Vec<GroupName> },
-    /// Offline on all masters, still managed (`scswitch -F -g`).
-    Offline { groups: Vec<GroupName> },
+    /// Bring groups online where they are not yet: on these nodes, in addition to where they are; no
+    /// nodes: where the usual rules put them (`scswitch -Z [-g]`, `clrg online`). No groups: every one
+    /// (managed ones where `with.manage` is not set).
+    Online {
+        groups: Vec<GroupName>,
+        #[serde(default)]
+        nodes: Vec<NodeName>,
+        #[serde(default)]
+        with: Bring,
+    },
+    /// Offline on these masters, still managed; no nodes: on all (`scswitch -F -g`, `clrg offline`).
+    Offline {
+        groups: Vec<GroupName>,
+        #[serde(default)]
+        nodes: Vec<NodeName>,
+    },
     /// Stop and start again on these current primaries (`scswitch -R -h -g`).
     Restart { groups: Vec<GroupName>, nodes: Vec<NodeName> },
     /// `scswitch -o -g`.
     Manage { groups: Vec<GroupName> },
     /// `scswitch -u -g`.
     Unmanage { groups: Vec<GroupName> },
-    /// On_off_switch (`scswitch -e|-n -j [-h]`). No nodes: everywhere.
-    SetEnabled { resources: Vec<ResourceName>, nodes: Vec<NodeName>, on: bool },
+    /// On_off_switch (`scswitch -e|-n -j [-h]`). No nodes: everywhere. `recursive` (`-R`): also what
+    /// they depend on (to enable), or what depends on them (to disable).
+    SetEnabled {
+        resources: Vec<ResourceName>,
+        nodes: Vec<NodeName>,
+        on: bool,
+        #[serde(default)]
+        recursive: bool,
+    },
     /// Monitored_switch (`scswitch -e|-n -M -j [-h]`). No nodes: everywhere.
     SetMonitored { resources: Vec<ResourceName>, nodes: Vec<NodeName>, on: bool },
     /// Clear STOP_FAILED (`scswitch -c -h -j -f STOP_FAILED`).
@@ -172,6 +226,24 @@ pub enum Command {
     Resume { groups: Vec<GroupName> },
     /// Move everything off these nodes and keep it off for a while (`scswitch -S -h [-K]`).
     Evacuate { nodes: Vec<NodeName>, sticky_secs: u32 },
+    /// Change cluster properties (`cluster set -p`).
+    ClusterSet { props: Vec<PropSet> },
+    /// Make or change a load limit of a node (`clnode create-loadlimit`, `set-loadlimit`). What is not
+    /// given stays, or is soft 0 and no hard limit; `hard` below 0 takes the hard limit away.
+    LoadLimitSet {
+        node: NodeName,
+        name: String,
+        #[serde(default)]
+        soft: Option<u64>,
+        #[serde(default)]
+        hard: Option<i64>,
+    },
+    /// `clnode delete-loadlimit`.
+    LoadLimitDelete { node: NodeName, name: String },
+    /// Several commands as one operation, in this order: neighbours that only change configuration are
+    /// validated together and committed in one transaction; a refusal of any of them, as far as it can
+    /// be foreseen, leaves nothing changed. Not nested.
+    Batch { commands: Vec<Command> },
     /// `scha_control`.
     Control { op: ControlOp, group: String, resource: String },
     /// `scha_resource_setstatus`. No message clears the old one.
@@ -207,6 +279,16 @@ pub enum Query {
         #[serde(default)]
         args: Vec<String>,
     },
+}
+
+/// What [`crate::view::Explanation`] is asked for (`clrg explain`, `clrs explain`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A group, by name.
+    Group(String),
+    /// A resource, by name.
+    Resource(String),
 }
 
 /// The answer to a [`Query`], one variant per output format (reference 8.1).

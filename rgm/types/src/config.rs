@@ -130,6 +130,10 @@ pub struct GroupRun {
     pub stop_failed: BTreeSet<(ResourceName, NodeName)>,
     /// INIT and FINI that resources still owe a node since they became managed or unmanaged.
     pub owed: BTreeSet<(ResourceName, NodeName, Method)>,
+    /// On how many nodes an operator's switch put it, in place of Desired_primaries; `None`: no such
+    /// word is in force. A boot of the whole cluster, a remaster or a change of Desired_primaries ends it.
+    #[serde(default)]
+    pub primaries: Option<u32>,
 }
 
 /// A configured node.
@@ -140,6 +144,20 @@ pub struct NodeConf {
     pub name: NodeName,
     /// Node id, 1 upwards.
     pub id: u32,
+    /// Load limits by name (reference 3).
+    #[serde(default)]
+    pub load_limits: BTreeMap<String, LoadLimit>,
+}
+
+/// How much load of one kind a node takes (reference 3). Load is what Load_factors of the groups
+/// online on it add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadLimit {
+    /// Avoided to exceed; 0: any load is over it.
+    pub soft: u64,
+    /// Never exceeded; `None`: no limit.
+    pub hard: Option<u64>,
 }
 
 /// The name of an entry.
@@ -195,11 +213,14 @@ impl core::str::FromStr for Key {
 }
 
 /// Properties of the cluster itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterConf {
     /// Its name.
     pub name: String,
+    /// Properties given explicitly; the others have the default of [`crate::props::CLUSTER`].
+    #[serde(default)]
+    pub props: BTreeMap<PropName, Value>,
 }
 
 /// One entry of the repository.

@@ -21,11 +21,12 @@ pub mod value;
 pub mod view;
 
 pub use call::{
-    Command, ControlOp, Done, GetValue, PlannedStep, Progress, PropClass, PropOp, PropSet, Query, Refusal,
+    Bring, Command, ControlOp, Done, GetValue, PlannedStep, Progress, PropClass, PropOp, PropSet, Query,
+    Refusal, Subject,
 };
 pub use config::{
-    ClusterConf, Entry, Generation, Giveover, Group, GroupRun, Hold, Key, NodeConf, Resource, StartFailure,
-    Switch, Write,
+    ClusterConf, Entry, Generation, Giveover, Group, GroupRun, Hold, Key, LoadLimit, NodeConf, Resource,
+    StartFailure, Switch, Write,
 };
 pub use error::SchaErr;
 pub use method::Method;

@@ -1,4 +1,5 @@
-//! The system-defined properties of resources (reference 2.1) and of groups (reference 3), as tables.
+//! The system-defined properties of resources (reference 2.1), of groups (reference 3) and of the
+//! cluster, as tables.
 
 use crate::{PropName, PropType, Tunable};
 use PropType::{Boolean, Enum, Int, String, StringArray};
@@ -150,6 +151,23 @@ pub const GROUP: &[SystemProp] = &[
     words(row("Preemption_mode", Enum, Always, Some("Has_Cost"), Anytime), &["Has_Cost", "No_Cost", "Never"]),
 ];
 
+/// The properties of the cluster itself (`cluster set -p`).
+pub const CLUSTER: &[SystemProp] = &[
+    row("Concentrate_load", Boolean, Always, Some("FALSE"), Anytime),
+    inert(words(
+        row("Global_fencing", Enum, Always, Some("nofencing"), Anytime),
+        &["nofencing", "nofencing-noscrub", "prefer3", "pathcount"],
+    )),
+    inert(at_least(row("Heartbeat_quantum", Int, Always, Some("1000"), Anytime), 100)),
+    inert(at_least(row("Heartbeat_timeout", Int, Always, Some("10000"), Anytime), 2500)),
+    inert(words(row("Installmode", Enum, Always, Some("disabled"), Anytime), &["enabled", "disabled"])),
+    inert(words(
+        row("Resource_security", Enum, Always, Some("COMPATIBILITY"), Anytime),
+        &["SECURE", "WARN", "OVERRIDE", "COMPATIBILITY"],
+    )),
+    inert(at_least(row("Udp_session_timeout", Int, Always, Some("480"), Anytime), 1)),
+];
+
 fn find(table: &'static [SystemProp], name: &str) -> Option<&'static SystemProp> {
     table.iter().find(|p| p.name.eq_ignore_ascii_case(name))
 }
@@ -157,6 +175,11 @@ fn find(table: &'static [SystemProp], name: &str) -> Option<&'static SystemProp>
 /// The system-defined resource property of that name, in any case.
 pub fn resource(name: &str) -> Option<&'static SystemProp> {
     find(RESOURCE, name)
+}
+
+/// The cluster property of that name, in any case.
+pub fn cluster(name: &str) -> Option<&'static SystemProp> {
+    find(CLUSTER, name)
 }
 
 /// The group property of that name, in any case.
@@ -170,7 +193,7 @@ mod tests {
 
     #[test]
     fn every_name_of_the_tables_is_a_property_name_and_stands_once() {
-        for table in [RESOURCE, GROUP] {
+        for table in [RESOURCE, GROUP, CLUSTER] {
             for prop in table {
                 assert!(PropName::new(prop.name).is_ok(), "{}", prop.name);
                 assert_eq!(table.iter().filter(|p| p.name.eq_ignore_ascii_case(prop.name)).count(), 1);

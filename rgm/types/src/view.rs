@@ -3,8 +3,8 @@
 //! Made by the core, read by everyone else; every field of it is a fact of the moment it was made.
 
 use crate::{
-    GroupName, GroupState, Method, Millis, NodeName, PropName, PropType, ResourceName, ResourceState,
-    ResourceType, Status, TypeName, Value,
+    GroupName, GroupState, LoadLimit, Method, Millis, NodeName, PropName, PropType, ResourceName,
+    ResourceState, ResourceType, Status, TypeName, Value,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub struct Snapshot {
     /// Cluster name.
     pub cluster: String,
+    /// Cluster properties with their values in force.
+    pub props: BTreeMap<PropName, Value>,
     /// Generation of the configuration it was made from.
     pub generation: u64,
     /// Nodes by id.
@@ -37,6 +39,19 @@ pub struct NodeView {
     pub id: u32,
     /// Member of the cluster now.
     pub up: bool,
+    /// Its load limits, and loads without a limit, by name.
+    pub loads: BTreeMap<String, LoadView>,
+    /// For how long nothing is placed here by itself, because it was evacuated.
+    pub evacuated_for: Option<Millis>,
+}
+
+/// A load of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadView {
+    /// What Load_factors of the groups online here add up to.
+    pub load: u64,
+    /// Its limit, if it has one.
+    pub limit: Option<LoadLimit>,
 }
 
 /// A type and who uses it.
@@ -127,4 +142,43 @@ pub struct ResourceOnNode {
     pub status_msg: String,
     /// The method that runs now and since when (boot clock).
     pub running: Option<(Method, Millis)>,
+}
+
+/// Why an object is as it is, and what comes next: a few lines for an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// `resource group web`, `resource db`.
+    pub object: String,
+    /// Where it is and in what state, one sentence.
+    pub summary: String,
+    /// Every node of Nodelist, in that order, and the rule that takes it or passes it over.
+    pub nodes: Vec<NodeVerdict>,
+    /// What led here: failures, holds, operators' words; oldest first.
+    pub reasons: Vec<String>,
+    /// What it waits for.
+    pub waits: Vec<Pending>,
+    /// What an operator can do next; commands ready to type.
+    pub advice: Vec<String>,
+}
+
+/// What a node is to a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeVerdict {
+    /// Node.
+    pub node: NodeName,
+    /// What the object does there, as a status command says it.
+    pub state: String,
+    /// The usual rules would take it.
+    pub eligible: bool,
+    /// The rule that takes it or passes it over.
+    pub rule: String,
+}
+
+/// Something that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// What, as a sentence.
+    pub what: String,
+    /// How long still, where that is known.
+    pub left: Option<Millis>,
 }

@@ -23,7 +23,7 @@ use super::options::{Options, words};
 use anyhow::{Context, Result, bail};
 use rgm_core::Ending;
 use rgm_types::{
-    Command, ControlOp, GroupName, InstalledNodes, Method, NodeName, Query, ResourceName, Status,
+    Bring, Command, ControlOp, GroupName, InstalledNodes, Method, NodeName, Query, ResourceName, Status,
 };
 
 /// A step.
@@ -215,8 +215,8 @@ fn scrgadm(o: &Options) -> Result<Command> {
         (_, true, _, Some(j), None, None) => Command::ResourceSet { name: resource(j)?, props },
         (_, true, _, None, Some(g), None) => Command::GroupSet { name: GroupName::new(g)?, props },
         (_, true, _, None, None, Some(t)) => type_set(o, t)?,
-        (_, _, true, Some(j), None, None) => Command::ResourceDelete { name: resource(j)? },
-        (_, _, true, None, Some(g), None) => Command::GroupDelete { name: GroupName::new(g)? },
+        (_, _, true, Some(j), None, None) => Command::ResourceDelete { name: resource(j)?, force: false },
+        (_, _, true, None, Some(g), None) => Command::GroupDelete { name: GroupName::new(g)?, force: false },
         (_, _, true, None, None, Some(t)) => Command::TypeUnregister { name: t.to_string() },
         _ => bail!("no such form of scrgadm"),
     })
@@ -240,15 +240,15 @@ fn scswitch(o: &Options) -> Result<Command> {
     let kill = o.has('k');
     let form = "zZFRouencQsrS".chars().find(|l| o.has(*l)).context("no such form of scswitch")?;
     Ok(match form {
-        'z' if o.has('h') => Command::Switch { groups, nodes },
+        'z' if o.has('h') => Command::Switch { groups, nodes, with: Bring::default() },
         'z' => Command::Remaster { groups },
-        'Z' => Command::BringOnline { groups },
-        'F' => Command::Offline { groups },
+        'Z' => Command::Online { groups, nodes: Vec::new(), with: Bring::ALL },
+        'F' => Command::Offline { groups, nodes },
         'R' => Command::Restart { groups, nodes },
         'o' => Command::Manage { groups },
         'u' => Command::Unmanage { groups },
         'e' | 'n' if o.has('M') => Command::SetMonitored { resources, nodes, on: form == 'e' },
-        'e' | 'n' => Command::SetEnabled { resources, nodes, on: form == 'e' },
+        'e' | 'n' => Command::SetEnabled { resources, nodes, on: form == 'e', recursive: o.has('R') },
         'c' => Command::ClearStopFailed { resources, nodes },
         'Q' => Command::Quiesce { groups, kill },
         's' => Command::Suspend { groups, kill },

@@ -2,7 +2,9 @@
 
 use super::Chance;
 use rgm_core::Rgm;
-use rgm_types::{Command, ControlOp, GroupName, NodeName, PropSet, ResourceName, ResourceType, Status};
+use rgm_types::{
+    Bring, Command, ControlOp, GroupName, NodeName, PropSet, ResourceName, ResourceType, Status,
+};
 
 /// Resource types with every mixture of methods.
 pub(super) fn types() -> Vec<ResourceType> {
@@ -47,7 +49,7 @@ pub(super) fn opening(chance: &mut Chance, nodes: &[NodeName]) -> Vec<Command> {
             commands.push(creation(chance, &group, g, r));
         }
         if let Ok(group) = GroupName::new(&group) {
-            commands.push(Command::BringOnline { groups: vec![group] });
+            commands.push(Command::Online { groups: vec![group], nodes: Vec::new(), with: Bring::ALL });
         }
     }
     commands
@@ -88,15 +90,20 @@ pub(super) fn command(chance: &mut Chance, core: &Rgm, nodes: &[NodeName]) -> Op
     let (groups, resources) = (vec![group.name.clone()], vec![resource.name.clone()]);
     let (rg, rs) = (resource.group.to_string(), resource.name.to_string());
     Some(match chance.below(22) {
-        0 | 1 => Command::Switch { groups, nodes: vec![node] },
+        0 | 1 => Command::Switch { groups, nodes: vec![node], with: Bring::default() },
         2 => Command::Remaster { groups },
-        3 => Command::BringOnline { groups },
-        4 => Command::Offline { groups },
+        3 => Command::Online { groups, nodes: Vec::new(), with: Bring::ALL },
+        4 => Command::Offline { groups, nodes: Vec::new() },
         5 => Command::Restart { groups, nodes: Vec::new() },
         6 => Command::Manage { groups },
         7 => Command::Unmanage { groups },
-        8 => Command::SetEnabled { resources, nodes: Vec::new(), on: chance.percent(60) },
-        9 => Command::SetEnabled { resources, nodes: vec![node], on: chance.percent(60) },
+        8 => Command::SetEnabled {
+            resources,
+            nodes: Vec::new(),
+            on: chance.percent(60),
+            recursive: chance.percent(20),
+        },
+        9 => Command::SetEnabled { resources, nodes: vec![node], on: chance.percent(60), recursive: false },
         10 => Command::SetMonitored { resources, nodes: Vec::new(), on: chance.percent(60) },
         11 => Command::ClearStopFailed { resources, nodes: nodes.to_vec() },
         12 => Command::Quiesce { groups, kill: chance.percent(50) },
@@ -105,7 +112,7 @@ pub(super) fn command(chance: &mut Chance, core: &Rgm, nodes: &[NodeName]) -> Op
         14 => Command::Evacuate { nodes: vec![node], sticky_secs: 10 },
         15 => Command::ResourceSet { name: resource.name, props: vec![set("Colour", "blue")] },
         16 => Command::GroupSet { name: group.name, props: vec![set("RG_description", "x")] },
-        17 => Command::ResourceDelete { name: resource.name },
+        17 => Command::ResourceDelete { name: resource.name, force: false },
         18 => creation(chance, group.name.as_str(), 7, 0),
         19 => Command::SetStatus { group: rg, resource: rs, status: Status::Faulted, message: None },
         _ => Command::Control { op: *chance.pick(&ControlOp::ALL)?, group: rg, resource: rs },

@@ -4,12 +4,14 @@
 
 use rgm_api::rgm::{Info, Reply, Request};
 use rgm_types::view::{
-    GroupOnNode, GroupView, NodeView, PropView, ResourceOnNode, ResourceView, Snapshot, TypeView,
+    Explanation, GroupOnNode, GroupView, NodeVerdict, NodeView, Pending, PropView, ResourceOnNode,
+    ResourceView, Snapshot, TypeView,
 };
 use rgm_types::{
-    Command, ControlOp, Done, GetValue, GroupName, GroupState, InstalledNodes, Method, Millis, NodeName,
-    PlannedStep, Progress, PropClass, PropDecl, PropName, PropOp, PropSet, PropType, Query, ResourceName,
-    ResourceState, ResourceType, Status, SysdefinedType, Tunable, TypeName, UpgradeTunability, Value,
+    Bring, Command, ControlOp, Done, GetValue, GroupName, GroupState, InstalledNodes, Method, Millis,
+    NodeName, PlannedStep, Progress, PropClass, PropDecl, PropName, PropOp, PropSet, PropType, Query,
+    ResourceName, ResourceState, ResourceType, Status, Subject, SysdefinedType, Tunable, TypeName,
+    UpgradeTunability, Value,
 };
 use std::collections::BTreeSet;
 
@@ -44,7 +46,7 @@ pub fn command_name(request: &Request) -> Option<&'static str> {
         Command::ResourceDelete { .. } => "resource_delete",
         Command::Switch { .. } => "switch",
         Command::Remaster { .. } => "remaster",
-        Command::BringOnline { .. } => "bring_online",
+        Command::Online { .. } => "online",
         Command::Offline { .. } => "offline",
         Command::Restart { .. } => "restart",
         Command::Manage { .. } => "manage",
@@ -56,6 +58,10 @@ pub fn command_name(request: &Request) -> Option<&'static str> {
         Command::Suspend { .. } => "suspend",
         Command::Resume { .. } => "resume",
         Command::Evacuate { .. } => "evacuate",
+        Command::ClusterSet { .. } => "cluster_set",
+        Command::LoadLimitSet { .. } => "load_limit_set",
+        Command::LoadLimitDelete { .. } => "load_limit_delete",
+        Command::Batch { .. } => "batch",
         Command::Control { .. } => "control",
         Command::SetStatus { .. } => "set_status",
     })
@@ -127,7 +133,7 @@ fn configuring() -> Vec<Command> {
         Command::TypeUnregister { name: text("sample") },
         Command::GroupCreate { name: text("dns-rg"), props: props.clone() },
         Command::GroupSet { name: group.clone(), props: props.clone() },
-        Command::GroupDelete { name: group.clone() },
+        Command::GroupDelete { name: group.clone(), force: false },
         Command::ResourceCreate {
             name: text("dns-rs"),
             type_name: text("SUNW.sample"),
@@ -136,26 +142,30 @@ fn configuring() -> Vec<Command> {
             enable: true,
         },
         Command::ResourceSet { name: resource(), props },
-        Command::ResourceDelete { name: resource() },
+        Command::ResourceDelete { name: resource(), force: true },
     ]
 }
 
 fn switching() -> Vec<Command> {
     let (nodes, resources) = (vec![node("phys-1"), node("phys-2")], vec![resource()]);
     vec![
-        Command::Switch { groups: groups(), nodes: nodes.clone() },
+        Command::Switch { groups: groups(), nodes: nodes.clone(), with: Bring::default() },
         Command::Remaster { groups: groups() },
-        Command::BringOnline { groups: Vec::new() },
-        Command::Offline { groups: groups() },
+        Command::Online { groups: Vec::new(), nodes: nodes.clone(), with: Bring::ALL },
+        Command::Offline { groups: groups(), nodes: Vec::new() },
         Command::Restart { groups: groups(), nodes: nodes.clone() },
         Command::Manage { groups: groups() },
         Command::Unmanage { groups: groups() },
-        Command::SetEnabled { resources: resources.clone(), nodes: nodes.clone(), on: true },
+        Command::SetEnabled { resources: resources.clone(), nodes: nodes.clone(), on: true, recursive: true },
         Command::SetMonitored { resources: resources.clone(), nodes: nodes.clone(), on: false },
         Command::ClearStopFailed { resources, nodes: nodes.clone() },
         Command::Quiesce { groups: groups(), kill: true },
         Command::Suspend { groups: groups(), kill: false },
         Command::Resume { groups: groups() },
+        Command::ClusterSet { props: Vec::new() },
+        Command::LoadLimitSet { node: node("phys-1"), name: text("memory"), soft: Some(1), hard: Some(-1) },
+        Command::LoadLimitDelete { node: node("phys-1"), name: text("memory") },
+        Command::Batch { commands: vec![Command::Resume { groups: groups() }] },
         Command::Evacuate { nodes, sticky_secs: 60 },
         Command::Control { op: ControlOp::Giveover, group: text("dns-rg"), resource: text("dns-rs") },
         Command::SetStatus {
@@ -180,6 +190,7 @@ pub fn requests() -> Vec<Request> {
         Request::Get(Query::Type { tag: text("RT_BASEDIR"), type_name: text("SUNW.sample") }),
         Request::Get(Query::Cluster { tag: text("NODENAME_LOCAL"), args: Vec::new() }),
         Request::Snapshot {},
+        Request::Explain { subject: Subject::Group(text("dns-rg")) },
         Request::RegisterType {
             file: text("SUNW.sample"),
             text: text("RESOURCE_TYPE = \"sample\";\n"),
@@ -206,8 +217,15 @@ fn values() -> Vec<GetValue> {
 fn snapshot() -> Snapshot {
     Snapshot {
         cluster: text("planets"),
+        props: Default::default(),
         generation: u64::MAX,
-        nodes: vec![NodeView { name: node("phys-1"), id: 1, up: true }],
+        nodes: vec![NodeView {
+            name: node("phys-1"),
+            id: 1,
+            up: true,
+            loads: Default::default(),
+            evacuated_for: None,
+        }],
         types: vec![TypeView { declaration: declaration(), resources: vec![resource()] }],
         groups: vec![GroupView {
             name: groups().remove(0),
@@ -245,6 +263,22 @@ fn snapshot() -> Snapshot {
     }
 }
 
+fn explanation() -> Explanation {
+    Explanation {
+        object: text("resource group dns-rg"),
+        summary: text("it is offline"),
+        nodes: vec![NodeVerdict {
+            node: node("phys-1"),
+            state: text("Offline"),
+            eligible: false,
+            rule: text("the node is down"),
+        }],
+        reasons: vec![text("START of dns-rs failed twice on node phys-1")],
+        waits: vec![Pending { what: text("Pingpong_interval"), left: Some(Millis(1)) }],
+        advice: vec![text("clrg online dns-rg")],
+    }
+}
+
 fn progress() -> Vec<Progress> {
     let (on, resource, method) = (node("phys-1"), resource(), Method::MonitorCheck);
     vec![
@@ -258,6 +292,7 @@ fn progress() -> Vec<Progress> {
 pub fn replies() -> Vec<Reply> {
     let mut replies: Vec<Reply> = values().into_iter().map(Reply::Value).collect();
     replies.push(Reply::Snapshot(snapshot()));
+    replies.push(Reply::Explanation(explanation()));
     replies.extend(progress().into_iter().map(Reply::Progress));
     let step = PlannedStep { wave: 1, node: node("phys-1"), resource: resource(), method: Method::Stop };
     replies.push(Reply::Done(Done { messages: vec![text("remark")], plan: vec![step] }));
@@ -274,7 +309,7 @@ pub fn replies() -> Vec<Reply> {
 }
 
 /// Kinds of answers, values and progress that [`reply_name`] tells apart.
-const REPLY_KINDS: usize = 11;
+const REPLY_KINDS: usize = 12;
 
 fn reply_name(reply: &Reply) -> &'static str {
     match reply {
@@ -284,6 +319,7 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Value(GetValue::Extension { .. }) => "extension",
         Reply::Value(GetValue::Status { .. }) => "status",
         Reply::Snapshot(_) => "snapshot",
+        Reply::Explanation(_) => "explanation",
         Reply::Progress(Progress::MethodStarted { .. }) => "method started",
         Reply::Progress(Progress::MethodEnded { .. }) => "method ended",
         Reply::Progress(Progress::GroupState { .. }) => "group state",

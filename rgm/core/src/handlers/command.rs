@@ -57,11 +57,11 @@ impl Rgm {
     fn changed_group(&self, command: &Command) -> Option<GroupName> {
         if let Command::ResourceCreate { group: name, .. }
         | Command::GroupSet { name, .. }
-        | Command::GroupDelete { name } = command
+        | Command::GroupDelete { name, .. } = command
         {
             return self.conf.groups.get(name).map(|g| g.name.clone());
         }
-        let (Command::ResourceSet { name, .. } | Command::ResourceDelete { name }) = command else {
+        let (Command::ResourceSet { name, .. } | Command::ResourceDelete { name, .. }) = command else {
             return None;
         };
         let existing = self.conf.resources.get(name).map(|r| r.group.clone());

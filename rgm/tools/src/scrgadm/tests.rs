@@ -89,8 +89,8 @@ fn every_form_of_the_reference_is_a_command() {
         (&["-c", "-t", "t", "-h", "*"], type_set(Some(InstalledNodes::All), None)),
         (&["-c", "-t", "t", "-y", "rt_system=true"], type_set(None, Some(true))),
         (&["-r", "-t", "t"], Command::TypeUnregister { name: "t".into() }),
-        (&["-r", "-g", "g"], Command::GroupDelete { name: group("g") }),
-        (&["-r", "-j", "r"], Command::ResourceDelete { name: resource("r") }),
+        (&["-r", "-g", "g"], Command::GroupDelete { name: group("g"), force: false }),
+        (&["-r", "-j", "r"], Command::ResourceDelete { name: resource("r"), force: false }),
     ];
     for (words, expected) in cases {
         assert_eq!(parsed(words).unwrap(), *expected, "{words:?}");

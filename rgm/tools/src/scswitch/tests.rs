@@ -1,6 +1,6 @@
 use super::*;
 use crate::tables::SCSWITCH;
-use rgm_types::{GroupName, NodeName, ResourceName};
+use rgm_types::{Bring, GroupName, NodeName, ResourceName};
 
 fn parsed(words: &[&str]) -> Result<Command, Failure> {
     Args::parse(&SCSWITCH, words.iter().map(Into::into)).and_then(|args| command(&args))
@@ -23,14 +23,17 @@ fn every_form_of_the_reference_is_a_command() {
             &["-c", "-h", "n1,n2", "-j", "a,b", "-f", "stop_failed"],
             Command::ClearStopFailed { resources: r(&["a", "b"]), nodes: n(&["n1", "n2"]) },
         ),
-        (&["-e", "-j", "a,b"], Command::SetEnabled { resources: r(&["a", "b"]), nodes: vec![], on: true }),
+        (
+            &["-e", "-j", "a,b"],
+            Command::SetEnabled { resources: r(&["a", "b"]), nodes: vec![], on: true, recursive: false },
+        ),
         (
             &["-n", "-j", "a", "-h", "n1"],
-            Command::SetEnabled { resources: r(&["a"]), nodes: n(&["n1"]), on: false },
+            Command::SetEnabled { resources: r(&["a"]), nodes: n(&["n1"]), on: false, recursive: false },
         ),
         (&["-e", "-M", "-j", "a"], Command::SetMonitored { resources: r(&["a"]), nodes: vec![], on: true }),
         (&["-nMj", "a"], Command::SetMonitored { resources: r(&["a"]), nodes: vec![], on: false }),
-        (&["-F", "-g", "a", "-g", "b"], Command::Offline { groups: g(&["a", "b"]) }),
+        (&["-F", "-g", "a", "-g", "b"], Command::Offline { groups: g(&["a", "b"]), nodes: vec![] }),
         (&["-Q"], Command::Quiesce { groups: vec![], kill: false }),
         (&["-Q", "-k", "-g", "a"], Command::Quiesce { groups: g(&["a"]), kill: true }),
         (&["-R", "-h", "n1", "-g", "a"], Command::Restart { groups: g(&["a"]), nodes: n(&["n1"]) }),
@@ -42,16 +45,19 @@ fn every_form_of_the_reference_is_a_command() {
         (&["-s"], Command::Suspend { groups: vec![], kill: false }),
         (&["-u", "-g", "a"], Command::Unmanage { groups: g(&["a"]) }),
         (&["-o", "-g", "a,b"], Command::Manage { groups: g(&["a", "b"]) }),
-        (&["-Z"], Command::BringOnline { groups: vec![] }),
-        (&["-g", "a", "-Z"], Command::BringOnline { groups: g(&["a"]) }),
+        (&["-Z"], Command::Online { groups: vec![], nodes: vec![], with: Bring::ALL }),
+        (&["-g", "a", "-Z"], Command::Online { groups: g(&["a"]), nodes: vec![], with: Bring::ALL }),
         (&["-z"], Command::Remaster { groups: vec![] }),
         (&["-z", "-g", "a"], Command::Remaster { groups: g(&["a"]) }),
-        (&["-z", "-h", "n1"], Command::Switch { groups: vec![], nodes: n(&["n1"]) }),
+        (&["-z", "-h", "n1"], Command::Switch { groups: vec![], nodes: n(&["n1"]), with: Bring::default() }),
         (
             &["-z", "-g", "a,b", "-h", "n1,n2"],
-            Command::Switch { groups: g(&["a", "b"]), nodes: n(&["n1", "n2"]) },
+            Command::Switch { groups: g(&["a", "b"]), nodes: n(&["n1", "n2"]), with: Bring::default() },
         ),
-        (&["-z", "-g", "a", "-h", ""], Command::Switch { groups: g(&["a"]), nodes: vec![] }),
+        (
+            &["-z", "-g", "a", "-h", ""],
+            Command::Switch { groups: g(&["a"]), nodes: vec![], with: Bring::default() },
+        ),
     ];
     for (words, expected) in cases {
         assert_eq!(parsed(words).unwrap(), *expected, "{words:?}");

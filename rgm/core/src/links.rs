@@ -1,0 +1,400 @@
+//! Who depends on whom, as the properties say it (reference 2.4, 3, 3.1): parsed once when the
+//! configuration changes, and read in every step.
+
+use crate::model::Conf;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use rgm_types::{Group, GroupName, NodeName, Resource, ResourceName, SysdefinedType};
+
+/// How strongly a resource depends on another one. The order is that of strength.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Flavour {
+    /// Resource_dependencies_weak: order only, where both move.
+    Weak,
+    /// Resource_dependencies, Network_resources_used, implicit network dependencies.
+    Strong,
+    /// Resource_dependencies_restart: a restart of the other one restarts this one.
+    Restart,
+    /// Resource_dependencies_offline_restart: this one goes offline with the other one.
+    OfflineRestart,
+}
+
+impl Flavour {
+    /// The properties that name dependencies, with the flavour of each.
+    pub(crate) const PROPERTIES: [(&'static str, Self); 5] = [
+        ("Resource_dependencies", Self::Strong),
+        ("Resource_dependencies_weak", Self::Weak),
+        ("Resource_dependencies_restart", Self::Restart),
+        ("Resource_dependencies_offline_restart", Self::OfflineRestart),
+        ("Network_resources_used", Self::Strong),
+    ];
+}
+
+/// Where the other resource has to be online (reference 2.4, qualifiers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// `{FROM_RG_AFFINITIES}`: on the same node within a group, or where the group has `++` or `+++`
+    /// for the other's group; else on any node.
+    FromAffinities,
+    /// `{LOCAL_NODE}`: on the same node.
+    LocalNode,
+    /// `{ANY_NODE}`: on any node.
+    AnyNode,
+}
+
+/// One dependency of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dep {
+    /// On which resource.
+    pub(crate) on: ResourceName,
+    /// How strongly.
+    pub(crate) flavour: Flavour,
+    /// Where that one has to be online.
+    pub(crate) reach: Reach,
+    /// Only for this one's instance on that node (`resource@node`).
+    pub(crate) at: Option<NodeName>,
+}
+
+impl Dep {
+    /// Reads `resource[@node][{QUALIFIER}]`; the error is a fragment that fits behind the element.
+    pub(crate) fn parse(text: &str, flavour: Flavour) -> Result<Self, String> {
+        let (rest, reach) = match text.split_once('{') {
+            None => (text, Reach::FromAffinities),
+            Some((rest, word)) => (rest, reach(word.strip_suffix('}'))?),
+        };
+        let (name, at) = match rest.split_once('@') {
+            None => (rest, None),
+            Some((name, node)) => {
+                (name, Some(NodeName::new(node).map_err(|e| format!("names a node badly: {e}"))?))
+            }
+        };
+        let on = ResourceName::new(name).map_err(|e| format!("names no resource: {e}"))?;
+        Ok(Self { on, flavour, reach, at })
+    }
+
+    /// It holds for an instance on this node.
+    pub(crate) fn holds_at(&self, node: &NodeName) -> bool {
+        self.at.as_ref().is_none_or(|at| at == node)
+    }
+}
+
+fn reach(word: Option<&str>) -> Result<Reach, String> {
+    match word {
+        Some(w) if w.eq_ignore_ascii_case("LOCAL_NODE") => Ok(Reach::LocalNode),
+        Some(w) if w.eq_ignore_ascii_case("ANY_NODE") => Ok(Reach::AnyNode),
+        Some(w) if w.eq_ignore_ascii_case("FROM_RG_AFFINITIES") => Ok(Reach::FromAffinities),
+        Some(w) => Err(format!(
+            "has the qualifier {w:?}: write {{LOCAL_NODE}}, {{ANY_NODE}} or {{FROM_RG_AFFINITIES}}"
+        )),
+        None => Err(String::from("lacks the closing }")),
+    }
+}
+
+/// How a group likes another one's node (reference 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Liking {
+    /// `+`
+    WeakPositive,
+    /// `++`
+    StrongPositive,
+    /// `+++`
+    Delegating,
+    /// `-`
+    WeakNegative,
+    /// `--`
+    StrongNegative,
+}
+
+impl Liking {
+    /// `++` or `+++`: only where the target is online.
+    pub(crate) fn needs_target(self) -> bool {
+        matches!(self, Self::StrongPositive | Self::Delegating)
+    }
+
+    /// As RG_affinities writes it.
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            Self::WeakPositive => "+",
+            Self::StrongPositive => "++",
+            Self::Delegating => "+++",
+            Self::WeakNegative => "-",
+            Self::StrongNegative => "--",
+        }
+    }
+}
+
+/// One affinity of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Affinity {
+    /// How.
+    pub(crate) liking: Liking,
+    /// Toward which group.
+    pub(crate) target: GroupName,
+}
+
+impl Affinity {
+    /// Reads an element of RG_affinities; the error is a fragment that fits behind the element.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let signs = [
+            ("+++", Liking::Delegating),
+            ("++", Liking::StrongPositive),
+            ("+", Liking::WeakPositive),
+            ("--", Liking::StrongNegative),
+            ("-", Liking::WeakNegative),
+        ];
+        let (liking, name) = signs
+            .iter()
+            .find_map(|(sign, liking)| Some((*liking, text.strip_prefix(sign)?)))
+            .ok_or("starts with none of + ++ +++ - --")?;
+        let target = GroupName::new(name).map_err(|e| format!("names no resource group: {e}"))?;
+        Ok(Self { liking, target })
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Links {
+    deps: BTreeMap<ResourceName, Vec<Dep>>,
+    dependents: BTreeMap<ResourceName, BTreeSet<ResourceName>>,
+    affinities: BTreeMap<GroupName, Vec<Affinity>>,
+    group_deps: BTreeMap<GroupName, Vec<GroupName>>,
+    /// Groups linked by affinities or RG_dependencies, both ways.
+    neighbours: BTreeMap<GroupName, BTreeSet<GroupName>>,
+    nodelists: BTreeMap<GroupName, Vec<NodeName>>,
+}
+
+impl Links {
+    fn forget_resource(&mut self, r: &ResourceName) {
+        for dep in self.deps.remove(r).unwrap_or_default() {
+            if let Some(set) = self.dependents.get_mut(&dep.on) {
+                set.remove(r);
+            }
+        }
+    }
+
+    fn put_resource(&mut self, r: &ResourceName, deps: Vec<Dep>) {
+        self.forget_resource(r);
+        for dep in &deps {
+            self.dependents.entry(dep.on.clone()).or_default().insert(r.clone());
+        }
+        if !deps.is_empty() {
+            self.deps.insert(r.clone(), deps);
+        }
+    }
+
+    fn targets(&self, group: &GroupName) -> BTreeSet<GroupName> {
+        let affine = self.affinities.get(group).into_iter().flatten().map(|a| a.target.clone());
+        affine.chain(self.group_deps.get(group).into_iter().flatten().cloned()).collect()
+    }
+
+    /// Forgets what the group says of others; what others say of it stays.
+    fn forget_group(&mut self, group: &GroupName) {
+        let old = self.targets(group);
+        self.affinities.remove(group);
+        self.group_deps.remove(group);
+        self.nodelists.remove(group);
+        let strangers: Vec<GroupName> =
+            old.into_iter().filter(|other| !self.targets(other).contains(group)).collect();
+        for other in strangers {
+            for (a, b) in [(&other, group), (group, &other)] {
+                if let Some(set) = self.neighbours.get_mut(a) {
+                    set.remove(b);
+                }
+            }
+        }
+    }
+
+    fn put_group(&mut self, group: &GroupName, says: Says) {
+        self.forget_group(group);
+        self.nodelists.insert(group.clone(), says.nodelist);
+        if !says.affinities.is_empty() {
+            self.affinities.insert(group.clone(), says.affinities);
+        }
+        if !says.group_deps.is_empty() {
+            self.group_deps.insert(group.clone(), says.group_deps);
+        }
+        for other in self.targets(group) {
+            self.neighbours.entry(other.clone()).or_default().insert(group.clone());
+            self.neighbours.entry(group.clone()).or_default().insert(other);
+        }
+    }
+}
+
+/// What a group's own properties say.
+struct Says {
+    nodelist: Vec<NodeName>,
+    affinities: Vec<Affinity>,
+    group_deps: Vec<GroupName>,
+}
+
+impl Conf {
+    /// What a resource depends on.
+    pub(crate) fn deps(&self, r: &ResourceName) -> &[Dep] {
+        self.links.deps.get(r).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a resource's instance on a node depends on.
+    pub(crate) fn deps_at<'a>(
+        &'a self,
+        r: &ResourceName,
+        node: &'a NodeName,
+    ) -> impl Iterator<Item = &'a Dep> + use<'a> {
+        self.links.deps.get(r).into_iter().flatten().filter(move |d| d.holds_at(node))
+    }
+
+    /// Resources that depend on this one, in any flavour.
+    pub(crate) fn dependents(&self, r: &ResourceName) -> impl Iterator<Item = &Resource> + '_ {
+        self.links.dependents.get(r).into_iter().flatten().filter_map(|name| self.resources.get(name))
+    }
+
+    /// RG_affinities.
+    pub(crate) fn affinities(&self, group: &GroupName) -> &[Affinity] {
+        self.links.affinities.get(group).map_or(&[], Vec::as_slice)
+    }
+
+    /// Groups that have an affinity for this one, and which.
+    pub(crate) fn admirers<'a>(
+        &'a self,
+        group: &'a GroupName,
+    ) -> impl Iterator<Item = (&'a GroupName, Liking)> + 'a {
+        let others = self.neighbours(group);
+        others.flat_map(move |other| {
+            let toward = self.affinities(other).iter().filter(move |a| a.target == *group);
+            toward.map(move |a| (other, a.liking))
+        })
+    }
+
+    /// RG_dependencies.
+    pub(crate) fn group_deps(&self, group: &GroupName) -> &[GroupName] {
+        self.links.group_deps.get(group).map_or(&[], Vec::as_slice)
+    }
+
+    /// Groups linked to this one by RG_affinities or RG_dependencies, whoever declares it.
+    pub(crate) fn neighbours(&self, group: &GroupName) -> impl Iterator<Item = &GroupName> + '_ {
+        self.links.neighbours.get(group).into_iter().flatten()
+    }
+
+    /// Nodelist of a configured group.
+    pub(crate) fn nodes_of(&self, group: &GroupName) -> &[NodeName] {
+        self.links.nodelists.get(group).map_or(&[], Vec::as_slice)
+    }
+
+    /// Reads again what a group and its resources say of others.
+    pub(crate) fn relink_group(&mut self, name: &GroupName) {
+        let Some(group) = self.groups.get(name) else { return self.links.forget_group(name) };
+        let says = Says {
+            nodelist: self.nodelist(group),
+            affinities: self.parsed(group, "RG_affinities", |t| Affinity::parse(t).ok()),
+            group_deps: self.parsed(group, "RG_dependencies", |t| GroupName::new(t).ok()),
+        };
+        let deps: Vec<(ResourceName, Vec<Dep>)> =
+            self.members(name).map(|r| (r.name.clone(), self.declared_deps(r))).collect();
+        self.links.put_group(name, says);
+        deps.into_iter().for_each(|(r, deps)| self.links.put_resource(&r, deps));
+        self.link_network(name);
+    }
+
+    /// A resource is no more.
+    pub(crate) fn unlink_resource(&mut self, r: &ResourceName) {
+        self.links.forget_resource(r);
+    }
+
+    fn parsed<T>(&self, group: &Group, property: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let value = self.group_value(group, property);
+        let list = value.as_ref().and_then(|v| v.list()).unwrap_or_default();
+        list.iter().filter_map(|t| read(t)).collect()
+    }
+
+    /// What a resource's own properties say. An element that names no resource is a host name or an
+    /// address (Network_resources_used), and admission lets nothing else through.
+    pub(crate) fn declared_deps(&self, r: &Resource) -> Vec<Dep> {
+        let of = |(property, flavour): (&str, Flavour)| -> Vec<Dep> {
+            let elements = self.list(r, property).iter();
+            elements.filter_map(|t| Dep::parse(t, flavour).ok()).collect()
+        };
+        Flavour::PROPERTIES.into_iter().flat_map(of).filter(|d| d.on != r.name).collect()
+    }
+
+    /// Implicit_network_dependencies: every other resource depends strongly on each network address of
+    /// its failover group, unless that one depends on it.
+    fn link_network(&mut self, name: &GroupName) {
+        let Some(group) = self.groups.get(name) else { return };
+        if !self.group_flag(group, "Implicit_network_dependencies") || self.is_scalable(group) {
+            return;
+        }
+        let is_net = |r: &&Resource| self.type_of(r).is_some_and(|t| t.sysdefined != SysdefinedType::None);
+        let nets: Vec<ResourceName> = self.members(name).filter(is_net).map(|r| r.name.clone()).collect();
+        if nets.is_empty() {
+            return;
+        }
+        let others: Vec<ResourceName> =
+            self.members(name).filter(|r| !is_net(r)).map(|r| r.name.clone()).collect();
+        let below: BTreeSet<(ResourceName, ResourceName)> = nets
+            .iter()
+            .flat_map(|net| self.everything_below(net).into_iter().map(move |r| (net.clone(), r)))
+            .collect();
+        for r in others {
+            let mut deps = self.deps(&r).to_vec();
+            for net in &nets {
+                let known =
+                    deps.iter().any(|d| d.on == *net && d.flavour >= Flavour::Strong && d.at.is_none());
+                if !known && !below.contains(&(net.clone(), r.clone())) {
+                    deps.push(Dep {
+                        on: net.clone(),
+                        flavour: Flavour::Strong,
+                        reach: Reach::FromAffinities,
+                        at: None,
+                    });
+                }
+            }
+            self.links.put_resource(&r, deps);
+        }
+    }
+
+    /// Everything a resource depends on, directly or not.
+    pub(crate) fn everything_below(&self, r: &ResourceName) -> BTreeSet<ResourceName> {
+        let mut found = BTreeSet::new();
+        let mut left: Vec<&ResourceName> = self.deps(r).iter().map(|d| &d.on).collect();
+        while let Some(next) = left.pop() {
+            if found.insert(next.clone()) {
+                left.extend(self.deps(next).iter().map(|d| &d.on));
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dependency_reads_name_node_and_qualifier() {
+        let dep = Dep::parse("db@phys-1{any_node}", Flavour::Weak).unwrap();
+        assert_eq!((dep.on.as_str(), dep.reach), ("db", Reach::AnyNode));
+        assert_eq!(dep.at.as_ref().map(NodeName::as_str), Some("phys-1"));
+        assert_eq!(Dep::parse("db", Flavour::Strong).unwrap().reach, Reach::FromAffinities);
+        for wrong in ["db{SOMEWHERE}", "db{ANY_NODE", "@n", ""] {
+            assert!(Dep::parse(wrong, Flavour::Strong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_affinity_reads_its_sign() {
+        for (text, liking) in [
+            ("+a", Liking::WeakPositive),
+            ("++a", Liking::StrongPositive),
+            ("+++a", Liking::Delegating),
+            ("-a", Liking::WeakNegative),
+            ("--a", Liking::StrongNegative),
+        ] {
+            let affinity = Affinity::parse(text).unwrap();
+            assert_eq!((affinity.liking, affinity.target.as_str()), (liking, "a"));
+            assert_eq!(alloc::format!("{}a", liking.sign()), text);
+        }
+        assert!(Affinity::parse("a").is_err());
+        assert!(Affinity::parse("++++a").is_err());
+    }
+}
