@@ -37,6 +37,11 @@ impl Board {
         self.0.contains_key(node)
     }
 
+    /// Nodes of which something is said.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &NodeName> {
+        self.0.keys()
+    }
+
     /// What is said of one node.
     pub(crate) fn on(&self, node: &NodeName) -> impl Iterator<Item = (&ResourceName, &Cell)> {
         self.0.get(node).into_iter().flatten()

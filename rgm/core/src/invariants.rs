@@ -112,7 +112,8 @@ impl Rgm {
         for (r, n, token) in places {
             let known = self.tokens.get(&token);
             let same = |p: &Place| p == &(r.clone(), n.clone());
-            if !matches!(known, Some(crate::order::Flown::Cell(a, b)) if same(&(a.clone(), b.clone()))) {
+            if !matches!(known, Some(crate::order::Flown::Cell { resource, node, .. }) if same(&(resource.clone(), node.clone())))
+            {
                 found.push(Violation {
                     rule: "INV-09",
                     found: format!("nobody ends the method of {r} on {n}"),

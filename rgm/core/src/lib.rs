@@ -40,6 +40,7 @@ mod links;
 pub mod model;
 mod ops;
 mod order;
+mod outlook;
 mod place;
 mod plan;
 mod settle;
@@ -100,10 +101,15 @@ pub struct Rgm {
     motions: BTreeMap<GroupName, Motion>,
     ops: BTreeMap<RequestId, ops::Op>,
     tokens: BTreeMap<Token, order::Flown>,
+    /// When each of them counts as timed out.
+    deadlines: BTreeSet<(Millis, Token)>,
     next_token: u64,
     shown: BTreeMap<(GroupName, NodeName), GroupState>,
     closing: bool,
+    /// Groups to be settled.
     dirty: BTreeSet<GroupName>,
+    /// Groups to be placed before anything is settled.
+    unplaced: BTreeSet<GroupName>,
     clock: Clock,
     cause: Option<Cause>,
     touched: BTreeSet<Place>,
@@ -139,16 +145,13 @@ impl Rgm {
 
     /// When [`Event::Tick`] is due (boot clock), and why.
     pub fn next_deadline(&self) -> Option<(Millis, &'static str)> {
-        let flights = self.boards.values().flat_map(Board::iter).filter_map(|(_, _, c)| c.flight.as_ref());
-        let flights = flights.map(|f| (f.deadline, "a method that must have ended by now"));
-        let others = self.tokens.values().filter_map(order::Flown::deadline);
-        let others = others.map(|d| (d, "a check that must have ended by now"));
+        let methods = self.deadlines.first().map(|(d, _)| (*d, "a method that must have ended by now"));
         let bars = self
             .nodes
             .values()
             .filter_map(|n| n.barred_until)
             .map(|t| (t, "an evacuated node is free again"));
-        flights.chain(others).chain(bars).min()
+        methods.into_iter().chain(bars).min()
     }
 
     // --- the state, read ---
@@ -176,10 +179,41 @@ impl Rgm {
         change: impl FnOnce(&mut Cell) -> T,
     ) -> Option<T> {
         let group = self.conf.resources.get(resource)?.group.clone();
-        let result = change(self.boards.entry(group.clone()).or_default().cell_mut(resource, node));
+        let cell = self.boards.entry(group.clone()).or_default().cell_mut(resource, node);
+        let seen = |c: &Cell| (c.phase, c.running(), c.restart.is_some());
+        let before = seen(cell);
+        let result = change(cell);
+        let moved = seen(cell) != before;
         self.touched.insert((resource.clone(), node.clone()));
-        self.dirty.insert(group);
+        self.stir(&group);
+        if moved {
+            self.ripple(resource);
+        }
         Some(result)
+    }
+
+    /// The group is to be looked at: something of it may have to move.
+    pub(crate) fn stir(&mut self, group: &GroupName) {
+        self.dirty.insert(group.clone());
+        self.unplaced.insert(group.clone());
+    }
+
+    /// A resource has moved: so may those in other groups that it depends on, or that depend on it.
+    fn ripple(&mut self, resource: &ResourceName) {
+        let deps = self.conf.deps(resource).iter().filter_map(|d| self.conf.resources.get(&d.on));
+        let linked = deps.chain(self.conf.dependents(resource)).map(|r| r.group.clone());
+        let groups: BTreeSet<GroupName> = linked.collect();
+        self.dirty.extend(groups);
+    }
+
+    /// Where the group is meant to be, or what it is allowed to do, has changed: so may have what its
+    /// neighbours are to do.
+    pub(crate) fn stir_around(&mut self, group: &GroupName) {
+        self.stir(group);
+        let near: Vec<GroupName> = self.conf.neighbours(group).cloned().collect();
+        near.iter().for_each(|g| self.stir(g));
+        let members: Vec<ResourceName> = self.conf.members(group).map(|r| r.name.clone()).collect();
+        members.iter().for_each(|r| self.ripple(r));
     }
 
     /// Changes what must not be forgotten about a group.
@@ -189,12 +223,12 @@ impl Rgm {
         change(&mut new);
         if new != old {
             self.write(Write::Put(Entry::Run(group.clone(), new)));
-            self.dirty.insert(group.clone());
+            self.stir_around(group);
         }
     }
 
     pub(crate) fn motion(&mut self, group: &GroupName) -> &mut Motion {
-        self.dirty.insert(group.clone());
+        self.stir(group);
         self.motions.entry(group.clone()).or_default()
     }
 

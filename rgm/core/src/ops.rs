@@ -166,7 +166,8 @@ impl Rgm {
 
     fn resource_at_rest(&self, name: &ResourceName) -> bool {
         let Some(r) = self.conf.resources.get(name) else { return true };
-        !r.deleting && self.up_nodes().all(|n| matches!(self.plan(r, n), Plan::Rest | Plan::Blocked(_)))
+        let view = self.outlook();
+        !r.deleting && self.up_nodes().all(|n| view.plan(r, n).is_settled())
     }
 
     /// What is not as the goal wants it, as a sentence; `None`: all is well.
@@ -184,7 +185,10 @@ impl Rgm {
             ));
         }
         let is_online = |n: &NodeName| {
-            matches!(self.group_state(group, n), GroupState::Online | GroupState::OnlineFaulted)
+            matches!(
+                self.group_state(group, n),
+                GroupState::Online | GroupState::OnlineFaulted | GroupState::PendingOnlineBlocked
+            )
         };
         let online: Vec<NodeName> = self.up_nodes().filter(|n| is_online(n)).cloned().collect();
         match goal {
@@ -231,6 +235,11 @@ impl Rgm {
             (_, Phase::MonitorFailed) => {
                 Some(format!("the monitor of resource {name} failed to start on node {node} (MONITOR_FAILED)"))
             }
+            (Plan::Blocked(Block::Foreign(dep)), _) => Some(format!(
+                "resource {name} is not started on node {node}: it depends on resource {dep} of another group, which is \
+                 not online; it starts by itself when that one is (resource group {} is PENDING_ONLINE_BLOCKED)",
+                r.group
+            )),
             (Plan::Blocked(Block::Dependency(dep)), _) => {
                 Some(format!("resource {name} is not started on node {node}: it depends on resource {dep}, which is not online"))
             }

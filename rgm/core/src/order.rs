@@ -2,6 +2,8 @@
 
 use crate::cell::{Cell, Flight, Phase, Restart};
 use crate::event::{Order, ValidateArgs};
+use crate::links::Flavour;
+use crate::plan::Desire;
 use crate::{Action, Level, RequestId, Rgm, Token};
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -17,7 +19,7 @@ const GRACE: Millis = Millis(60_000);
 #[derive(Debug, Clone)]
 pub(crate) enum Flown {
     /// A cell: its flight.
-    Cell(ResourceName, NodeName),
+    Cell { resource: ResourceName, node: NodeName, deadline: Millis },
     /// A configuration change: VALIDATE of a resource on a node.
     Validate { op: RequestId, resource: ResourceName, node: NodeName, deadline: Millis },
     /// A giveover: MONITOR_CHECK of a resource on a candidate.
@@ -25,17 +27,18 @@ pub(crate) enum Flown {
 }
 
 impl Flown {
-    /// When it counts as timed out. A cell's flight has its own.
-    pub(crate) fn deadline(&self) -> Option<Millis> {
+    /// When it counts as timed out, boot clock.
+    pub(crate) fn deadline(&self) -> Millis {
         match self {
-            Self::Cell(..) => None,
-            Self::Validate { deadline, .. } | Self::Check { deadline, .. } => Some(*deadline),
+            Self::Cell { deadline, .. } | Self::Validate { deadline, .. } | Self::Check { deadline, .. } => {
+                *deadline
+            }
         }
     }
 
     pub(crate) fn node(&self) -> &NodeName {
         match self {
-            Self::Cell(_, node) | Self::Validate { node, .. } | Self::Check { node, .. } => node,
+            Self::Cell { node, .. } | Self::Validate { node, .. } | Self::Check { node, .. } => node,
         }
     }
 }
@@ -45,6 +48,19 @@ impl Rgm {
         let token = Token(self.next_token);
         self.next_token += 1;
         token
+    }
+
+    /// Somebody waits for a token.
+    pub(crate) fn fly(&mut self, token: Token, flown: Flown) {
+        self.deadlines.insert((flown.deadline(), token));
+        self.tokens.insert(token, flown);
+    }
+
+    /// Nobody waits for it any more.
+    pub(crate) fn land(&mut self, token: Token) -> Option<Flown> {
+        let flown = self.tokens.remove(&token)?;
+        self.deadlines.remove(&(flown.deadline(), token));
+        Some(flown)
     }
 
     /// Orders the method that takes a cell on, as its plan says.
@@ -63,7 +79,7 @@ impl Rgm {
             announce(cell, method);
             changed
         });
-        self.tokens.insert(token, Flown::Cell(r.name.clone(), node.clone()));
+        self.fly(token, Flown::Cell { resource: r.name.clone(), node: node.clone(), deadline });
         let changed = changed.unwrap_or_default().into_iter().collect();
         let order = self.conf.type_of(r).map(|rt| self.order(r, rt, node, method, token, rule));
         self.out.actions.extend(order.map(|order| Action::Run(Order { changed, ..order })));
@@ -90,8 +106,7 @@ impl Rgm {
         let token = self.token();
         let timeout = timeout_of(r, rt, Method::Validate);
         let deadline = self.clock.boot.after(timeout).after(GRACE);
-        self.tokens
-            .insert(token, Flown::Validate { op, resource: r.name.clone(), node: node.clone(), deadline });
+        self.fly(token, Flown::Validate { op, resource: r.name.clone(), node: node.clone(), deadline });
         let order =
             self.order(r, rt, node, Method::Validate, token, "VALIDATE runs before a change is committed");
         self.out.actions.push(Action::Run(Order { validate: Some(args), ..order }));
@@ -102,8 +117,7 @@ impl Rgm {
     pub(crate) fn launch_check(&mut self, op: RequestId, r: &Resource, node: &NodeName) -> Token {
         let token = self.token();
         let deadline = self.clock.boot.after(self.conf.timeout(r, Method::MonitorCheck)).after(GRACE);
-        self.tokens
-            .insert(token, Flown::Check { op, resource: r.name.clone(), node: node.clone(), deadline });
+        self.fly(token, Flown::Check { op, resource: r.name.clone(), node: node.clone(), deadline });
         let rule = "MONITOR_CHECK may veto a giveover";
         let order = self.conf.type_of(r).map(|rt| self.order(r, rt, node, Method::MonitorCheck, token, rule));
         self.out.actions.extend(order.map(Action::Run));
@@ -157,6 +171,31 @@ impl Rgm {
             c.ignore_failed_start = false;
             set_status(c, Status::Ok, "");
         });
+        self.restart_dependents(r, node);
+    }
+
+    /// A resource has come up: those that are up already and have a restart dependency on it are
+    /// restarted (reference 2.4), unless another instance of it served them all the time.
+    fn restart_dependents(&mut self, r: &Resource, node: &NodeName) {
+        let view = self.outlook();
+        let known = self.conf.resources.get(&r.name).zip(self.nodes.get_key_value(node));
+        let Some((r, (node, _))) = known else { return };
+        let mut due: Vec<(ResourceName, NodeName)> = Vec::new();
+        for (x, dep) in view.dependents(r).filter(|(_, d)| d.flavour == Flavour::Restart) {
+            if view.is_suspended(x) {
+                continue;
+            }
+            let nodes = view.nodes_depending(x, dep, node).into_iter();
+            let up = nodes.filter(|at| view.phase(x, at).is_up() && view.desire(x, at) == Desire::Up);
+            due.extend(up.map(|at| (x.name.clone(), at.clone())));
+        }
+        let (r, node) = (r.name.clone(), node.clone());
+        for (x, at) in due {
+            let text = format!("resource {x} is restarted on node {at}");
+            let rule = format!("it has a restart dependency on resource {r}, which came up on node {node}");
+            self.log(Level::Info, text, &rule);
+            self.with_cell(&x, &at, |c| c.restart = c.restart.or(Some(Restart::Alone)));
+        }
     }
 
     /// STOP succeeded. A restart of the resource alone turns round here where the type has both

@@ -28,7 +28,9 @@ impl Rgm {
     pub(crate) fn settle(&mut self) {
         let cells = self.conf.resources.len() * self.nodes.len();
         let mut passes_left = PASSES_MAX * (1 + self.conf.groups.len() + cells);
-        while let Some(group) = self.dirty.pop_first() {
+        loop {
+            self.place_all();
+            let Some(group) = self.dirty.pop_first() else { break };
             passes_left -= 1;
             if passes_left == 0 {
                 self.log(
@@ -38,7 +40,6 @@ impl Rgm {
                 );
                 break;
             }
-            self.place(&group);
             self.advance(&group);
             self.finish(&group);
             self.show(&group);
@@ -49,13 +50,34 @@ impl Rgm {
         self.answer_shutdown();
     }
 
+    /// Says where groups are meant to be, all of them before anything moves: what a group does now may
+    /// hang on where another one is meant to be.
+    fn place_all(&mut self) {
+        let mut places_left = PASSES_MAX * (1 + self.conf.groups.len());
+        while let Some(group) = self.unplaced.pop_first() {
+            places_left -= 1;
+            if places_left == 0 {
+                self.unplaced.clear();
+                self.log(
+                    Level::Error,
+                    format!("resource group {group} finds no place to stay"),
+                    "a fault of the manager",
+                );
+                break;
+            }
+            self.place(&group);
+        }
+    }
+
     /// Does what comes next for each cell of the group. What can be said of one cell does not depend
     /// on what is ordered for another at the same moment, so all is planned first.
     /// A second look is worth it only after a phase was passed without a method.
     fn advance(&mut self, group: &GroupName) {
-        let plan = |r, node| (self.plan(r, node), r, node);
+        let view = self.outlook();
+        let plan = |r, node| (view.plan(r, node), r, node);
         let nodes: Vec<&NodeName> = self.nodes_of_interest(group).collect();
-        let plans = nodes.into_iter().flat_map(|node| self.conf.members(group).map(move |r| plan(r, node)));
+        let plans = nodes.into_iter().flat_map(|node| self.conf.members(group).map(move |r| (r, node)));
+        let plans = plans.map(|(r, node)| plan(r, node));
         let due: Vec<(Plan, Resource, NodeName)> = plans
             .filter(|(plan, ..)| matches!(plan, Plan::Run(_) | Plan::Pass(_)))
             .map(|(plan, r, node)| (plan, r.clone(), node.clone()))
@@ -138,7 +160,7 @@ impl Rgm {
             self.write(Write::Delete(Key::Resource(r.name.clone())));
             self.out.required = true;
             self.log(Level::Info, format!("resource {} is deleted", r.name), "it owes no FINI any more");
-            self.dirty.insert(group.clone());
+            self.stir_around(group);
         }
     }
 
@@ -149,9 +171,9 @@ impl Rgm {
 
     /// Nothing is under way or due in the group: what is wanted is reached, or blocked.
     pub(crate) fn at_rest(&self, group: &GroupName) -> bool {
-        let moving =
-            |r: &Resource, node: &NodeName| !matches!(self.plan(r, node), Plan::Rest | Plan::Blocked(_));
-        let anything = self.nodes_of_interest(group).any(|n| self.conf.members(group).any(|r| moving(r, n)));
+        let view = self.outlook();
+        let mut nodes = self.nodes_of_interest(group);
+        let anything = nodes.any(|n| self.conf.members(group).any(|r| !view.plan(r, n).is_settled()));
         let dying = |(n, node): (&NodeName, &crate::Node)| node.aborting && !self.is_clear_on(group, n);
         !anything && !self.nodes.iter().any(dying)
     }

@@ -1,9 +1,11 @@
 //! States of resources and groups as they are shown (reference 5.1, 5.2), and who is told when they
 //! change.
 
+use crate::board::Board;
 use crate::cell::{Cell, Phase};
 use crate::plan::{Block, Desire, Plan};
 use crate::{Level, Rgm};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 use rgm_types::{Group, GroupName, GroupState, Method, NodeName, Progress, Resource, ResourceState, Status};
@@ -20,7 +22,16 @@ impl Rgm {
         if !group.managed {
             return GroupState::Unmanaged;
         }
-        let cells = || self.conf.members(&group.name).filter_map(|r| Some((r, self.peek(r, node)?)));
+        let Some((name, (node, _))) = self
+            .conf
+            .groups
+            .get_key_value(&group.name)
+            .map(|(name, _)| name)
+            .zip(self.nodes.get_key_value(node))
+        else {
+            return GroupState::Offline;
+        };
+        let cells = || self.conf.members(name).filter_map(|r| Some((r, self.peek(r, node)?)));
         if cells().any(|(_, c)| c.phase == Phase::StopFailed) {
             return GroupState::ErrorStopFailed;
         }
@@ -32,22 +43,28 @@ impl Rgm {
             return if clear && !draining { GroupState::Offline } else { GroupState::PendingOffline };
         }
         let came_up = self.motions.get(&group.name).is_some_and(|m| m.came_up.contains(node));
-        if !came_up && self.not_clear_elsewhere(group, node).is_some() {
+        let view = self.outlook();
+        let scene = view.scene(name, node);
+        if !came_up && scene.elsewhere.is_some() {
             return GroupState::Offline;
         }
-        let coming = |r: &Resource| match self.plan(r, node) {
+        let plans: Vec<(&Resource, Plan)> =
+            self.conf.members(name).map(|r| (r, view.plan(r, node))).collect();
+        let coming = |(r, plan): &(&Resource, Plan)| match plan {
             Plan::Rest | Plan::Blocked(_) => false,
-            Plan::Run(m) => m != Method::Update,
+            Plan::Run(m) => *m != Method::Update,
             Plan::Pass(_) | Plan::Wait(_) => {
                 self.peek(r, node).and_then(Cell::running) != Some(Method::Update)
             }
         };
-        if !came_up && self.conf.members(&group.name).any(coming) {
+        if !came_up && plans.iter().any(coming) {
             return GroupState::PendingOnline;
         }
-        let stuck = |r: &Resource| matches!(self.plan(r, node), Plan::Blocked(Block::StopFailed(_)));
-        if !came_up && self.conf.members(&group.name).any(stuck) {
+        if !came_up && plans.iter().any(|(_, plan)| matches!(plan, Plan::Blocked(Block::StopFailed(_)))) {
             return GroupState::Offline;
+        }
+        if plans.iter().any(|(_, plan)| matches!(plan, Plan::Blocked(Block::Foreign(_)))) {
+            return GroupState::PendingOnlineBlocked;
         }
         let hurt = |(r, c): (&Resource, &Cell)| {
             r.enabled.on_at(node) && (c.phase == Phase::StartFailed || c.status == Status::Faulted)
@@ -61,8 +78,7 @@ impl Rgm {
             self.shown.retain(|(g, _), _| g != name);
             return;
         };
-        let nodes: Vec<NodeName> = self.conf.nodes.keys().cloned().collect();
-        for node in nodes {
+        for node in self.nodes_shown(name) {
             let state = self.group_state(&group, &node);
             self.note_arrival(name, &node, state);
             let old = self.shown.insert((name.clone(), node.clone()), state);
@@ -77,9 +93,29 @@ impl Rgm {
         }
     }
 
+    /// Nodes where the group's state may be other than it was when it was last looked at.
+    fn nodes_shown(&self, name: &GroupName) -> Vec<NodeName> {
+        let run = self.conf.runs.get(name);
+        let board = self.boards.get(name);
+        let managed = self.conf.groups.get(name).is_some_and(|g| g.managed);
+        let quiet = if managed { GroupState::Offline } else { GroupState::Unmanaged };
+        let may_differ = |n: &&NodeName| {
+            let shown = self.shown.get(&(name.clone(), (*n).clone()));
+            shown != Some(&quiet)
+                || run.is_some_and(|run| run.wanted.contains(*n))
+                || board.is_some_and(|b| b.has_node(n))
+        };
+        let known = self.conf.nodes_of(name).iter().chain(board.into_iter().flat_map(Board::nodes));
+        let known: BTreeSet<&NodeName> = known.chain(run.into_iter().flat_map(|run| &run.wanted)).collect();
+        known.into_iter().filter(may_differ).cloned().collect()
+    }
+
     /// Remembers that a group was seen online on a node, until it is offline there again.
     fn note_arrival(&mut self, name: &GroupName, node: &NodeName, state: GroupState) {
-        let arrived = matches!(state, GroupState::Online | GroupState::OnlineFaulted);
+        let arrived = matches!(
+            state,
+            GroupState::Online | GroupState::OnlineFaulted | GroupState::PendingOnlineBlocked
+        );
         let gone = matches!(state, GroupState::Offline | GroupState::Unmanaged | GroupState::PendingOffline);
         let motion = self.motions.entry(name.clone()).or_default();
         if arrived {

@@ -136,7 +136,9 @@ impl Rgm {
         for write in change.writes {
             self.out.required = true;
             self.note(&write);
-            self.write(write);
+            self.write(write.clone());
+            // Whom it concerns may be others now.
+            self.note(&write);
         }
         for effect in change.effects {
             self.effect(id, effect);
@@ -145,7 +147,7 @@ impl Rgm {
             return self.reply(id, Ok(Done { messages: change.messages, plan: Vec::new() }));
         }
         for goal in &change.goals {
-            self.dirty.insert(goal.group().clone());
+            self.stir(goal.group());
         }
         let stage = Stage::Goals { goals: change.goals, problems: Vec::new(), messages: change.messages };
         self.ops.insert(id, Op { by: Asker::Operator, from: from.clone(), stage });
@@ -155,14 +157,14 @@ impl Rgm {
     fn note(&mut self, write: &Write) {
         use rgm_types::{Entry, Key};
         match write {
-            Write::Put(Entry::Group(g)) => drop(self.dirty.insert(g.name.clone())),
-            Write::Put(Entry::Resource(r)) => drop(self.dirty.insert(r.group.clone())),
+            Write::Put(Entry::Group(g)) => self.stir_around(&g.name),
+            Write::Put(Entry::Resource(r)) => self.stir_around(&r.group),
             Write::Delete(Key::Resource(name)) => {
                 if let Some(r) = self.conf.resources.get(name).cloned() {
                     let gone =
                         self.boards.get_mut(&r.group).map(|b| b.forget_resource(name)).unwrap_or_default();
                     self.touched.extend(gone);
-                    self.dirty.insert(r.group);
+                    self.stir_around(&r.group);
                 }
             }
             Write::Delete(Key::Group(name)) => {
@@ -270,7 +272,8 @@ impl Rgm {
 
     pub(super) fn shutdown(&mut self, id: RequestId) {
         self.closing = true;
-        self.dirty.extend(self.conf.groups.keys().cloned());
+        let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
+        groups.iter().for_each(|g| self.stir(g));
         let from = self.conf.nodes.keys().next().cloned();
         match from {
             Some(from) => drop(self.ops.insert(id, Op { by: Asker::Operator, from, stage: Stage::Shutdown })),

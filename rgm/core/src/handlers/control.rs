@@ -218,7 +218,7 @@ impl Rgm {
         let mut new = r.clone();
         new.enabled.set_at(from, false);
         self.write(Write::Put(Entry::Resource(new)));
-        self.dirty.insert(r.group.clone());
+        self.stir_around(&r.group);
         self.await_resource(id, from, r);
     }
 

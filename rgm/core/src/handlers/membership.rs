@@ -58,7 +58,8 @@ impl Rgm {
         let node = self.nodes.entry(report.node.clone()).or_default();
         *node = crate::Node { up: true, ..crate::Node::default() };
         self.log(Level::Info, format!("node {} is up", report.node), "it reported");
-        self.dirty.extend(self.conf.groups.keys().cloned());
+        let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
+        groups.iter().for_each(|g| self.stir(g));
         if report.fresh {
             self.owe_boot(&report.node);
         } else {
@@ -87,7 +88,8 @@ impl Rgm {
             return;
         };
         if let Some(flight) = &cell.flight {
-            self.tokens.insert(flight.token, Flown::Cell(name.clone(), node.clone()));
+            let (resource, deadline) = (name.clone(), flight.deadline);
+            self.fly(flight.token, Flown::Cell { resource, node: node.clone(), deadline });
             self.next_token = self.next_token.max(flight.token.0 + 1);
         }
         self.with_cell(name, node, |c| *c = cell.clone());
@@ -103,7 +105,7 @@ impl Rgm {
     fn resume_duties(&mut self) {
         let deleting: Vec<_> =
             self.conf.resources.values().filter(|r| r.deleting).map(|r| r.group.clone()).collect();
-        self.dirty.extend(deleting);
+        deleting.iter().for_each(|g| self.stir(g));
     }
 
     pub(super) fn node_down(&mut self, node: &NodeName) {

@@ -16,8 +16,10 @@ impl Rgm {
         if self.tokens.get(&token).is_none_or(|f| f.node() != node) {
             return;
         }
-        match self.tokens.remove(&token) {
-            Some(Flown::Cell(resource, node)) => self.cell_method_ended(&resource, &node, token, result),
+        match self.land(token) {
+            Some(Flown::Cell { resource, node, .. }) => {
+                self.cell_method_ended(&resource, &node, token, result)
+            }
             Some(Flown::Validate { op, resource, node, .. }) => {
                 self.validation_ended(op, &resource, &node, token, result)
             }
@@ -248,14 +250,9 @@ impl Rgm {
     /// Ends what should have ended by itself long ago, and lifts what lasted until now.
     pub(super) fn tick(&mut self) {
         let now = self.clock.boot;
-        let late = |f: &Flown, token: &Token| match f {
-            Flown::Cell(r, n) => {
-                self.cell(r, n).flight.is_some_and(|f| f.token == *token && f.deadline <= now)
-            }
-            Flown::Validate { deadline, .. } | Flown::Check { deadline, .. } => *deadline <= now,
-        };
+        let late = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
         let over: Vec<(NodeName, Token)> =
-            self.tokens.iter().filter(|(t, f)| late(f, t)).map(|(t, f)| (f.node().clone(), *t)).collect();
+            late.filter_map(|(_, t)| Some((self.tokens.get(t)?.node().clone(), *t))).collect();
         for (node, token) in over {
             let why = String::from("its node never said how it ended");
             let result =

@@ -1,0 +1,329 @@
+//! What can be said of cells at one moment: what they should be, whether they will ever come up,
+//! what goes on around them. Each question is answered once, so that looking at a whole group costs
+//! as much as the group is large, however its members depend on each other.
+
+use crate::cell::{Cell, Phase};
+use crate::links::{Dep, Flavour, Reach};
+use crate::plan::{Block, Desire, Plan, Wait};
+use crate::{Place, Rgm};
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use rgm_types::{Group, GroupName, Method, NodeName, Resource, ResourceName};
+
+/// A cell's place, borrowed.
+type Spot<'a> = (&'a ResourceName, &'a NodeName);
+
+/// See the module. It is made anew for each moment, and holds nothing that could grow old.
+pub(crate) struct Outlook<'a> {
+    pub(crate) rgm: &'a Rgm,
+    plans: RefCell<BTreeMap<Spot<'a>, Plan>>,
+    desires: RefCell<BTreeMap<Spot<'a>, Desire>>,
+    hopeless: RefCell<BTreeMap<Spot<'a>, bool>>,
+    frozen: RefCell<BTreeMap<&'a GroupName, Option<Place>>>,
+    scenes: RefCell<BTreeMap<(&'a GroupName, &'a NodeName), Rc<Scene<'a>>>>,
+}
+
+/// What goes on with a group on a node, as far as all its members have to know.
+pub(crate) struct Scene<'a> {
+    /// Another node where a failover group is not certainly gone.
+    pub(crate) elsewhere: Option<NodeName>,
+    /// A resource whose INIT, FINI or BOOT must run here before anything starts.
+    pub(crate) owing: Option<ResourceName>,
+    /// Resources whose PRENET_START comes before any START.
+    pub(crate) early: Vec<&'a Resource>,
+    /// Resources that are on their way down and not there yet.
+    pub(crate) falling: Vec<(&'a Resource, &'a Cell)>,
+}
+
+impl Rgm {
+    /// A look at this moment.
+    pub(crate) fn outlook(&self) -> Outlook<'_> {
+        Outlook {
+            rgm: self,
+            plans: RefCell::default(),
+            desires: RefCell::default(),
+            hopeless: RefCell::default(),
+            frozen: RefCell::default(),
+            scenes: RefCell::default(),
+        }
+    }
+
+    /// What a resource should be on a node.
+    pub(crate) fn desire(&self, r: &Resource, node: &NodeName) -> Desire {
+        let known = self.conf.resources.get(&r.name).zip(self.nodes.get_key_value(node));
+        known.map_or(Desire::Down, |(r, (node, _))| self.outlook().desire(r, node))
+    }
+
+    pub(crate) fn peek(&self, r: &Resource, node: &NodeName) -> Option<&Cell> {
+        self.boards.get(&r.group)?.get(&r.name, node)
+    }
+
+    /// Configuration and the group's place say that it should run here, whatever goes on with it.
+    fn is_meant(&self, r: &Resource, node: &NodeName) -> bool {
+        // Asked of every cell in every step: what most cells fail comes first.
+        let wanted = || self.conf.runs.get(&r.group).is_some_and(|run| run.wanted.contains(node));
+        let managed = || self.conf.groups.get(&r.group).is_some_and(|g| g.managed);
+        !self.closing && wanted() && r.enabled.on_at(node) && !r.deleting && managed()
+    }
+
+    /// The place of a failed stop that freezes the group: nothing of it starts anywhere
+    /// (reference 5.2).
+    pub(crate) fn frozen(&self, group: &GroupName) -> Option<Place> {
+        let flagged = self.conf.runs.get(group).and_then(|run| run.stop_failed.first().cloned());
+        let seen = || {
+            let mut cells = self.boards.get(group)?.iter();
+            cells.find(|(_, _, c)| c.phase == Phase::StopFailed).map(|(r, n, _)| (r.clone(), n.clone()))
+        };
+        flagged.or_else(seen)
+    }
+
+    /// Another node where the group is not certainly gone: while there is one, nothing of a
+    /// failover group starts here.
+    pub(crate) fn not_clear_elsewhere(&self, group: &Group, node: &NodeName) -> Option<NodeName> {
+        if self.conf.is_scalable(group) {
+            return None;
+        }
+        let mut cells = self.boards.get(&group.name)?.iter();
+        cells.find(|(_, n, c)| *n != node && !c.is_clear()).map(|(_, n, _)| n.clone())
+    }
+
+    /// A resource whose INIT, FINI or BOOT must run on this node before anything starts here.
+    pub(crate) fn owing(&self, group: &Group, node: &NodeName) -> Option<ResourceName> {
+        let anything = self.conf.runs.get(&group.name).is_some_and(|run| !run.owed.is_empty())
+            || self.boards.get(&group.name).is_some_and(|b| b.on(node).any(|(_, c)| is_owing(c)));
+        let owes = |r: &&Resource| self.peek(r, node).is_some_and(is_owing) || self.owes(r, node).is_some();
+        anything.then(|| self.conf.members(&group.name).find(owes).map(|r| r.name.clone())).flatten()
+    }
+
+    /// FINI or INIT that a resource owes a node; FINI first.
+    pub(crate) fn owes(&self, r: &Resource, node: &NodeName) -> Option<Method> {
+        let owed = Some(&self.conf.runs.get(&r.group)?.owed).filter(|owed| !owed.is_empty())?;
+        let is = |m: &Method| owed.contains(&(r.name.clone(), node.clone(), *m));
+        [Method::Fini, Method::Init].into_iter().find(is)
+    }
+}
+
+fn is_owing(cell: &Cell) -> bool {
+    cell.owed.boot || matches!(cell.running(), Some(Method::Init | Method::Boot | Method::Fini))
+}
+
+impl<'a> Outlook<'a> {
+    pub(crate) fn planned(&self, spot: Spot<'a>) -> Option<Plan> {
+        let known = self.plans.borrow().get(&spot).cloned();
+        if known.is_none() {
+            // Whoever comes back here while it is being found waits for it.
+            self.note_plan(spot, Plan::Wait(Wait::Flight));
+        }
+        known
+    }
+
+    pub(crate) fn note_plan(&self, spot: Spot<'a>, plan: Plan) {
+        self.plans.borrow_mut().insert(spot, plan);
+    }
+
+    pub(crate) fn resource(&self, name: &ResourceName) -> Option<&'a Resource> {
+        self.rgm.conf.resources.get(name)
+    }
+
+    pub(crate) fn phase(&self, r: &Resource, node: &NodeName) -> Phase {
+        self.rgm.peek(r, node).map_or(Phase::Offline, |c| c.phase)
+    }
+
+    pub(crate) fn declares(&self, r: &Resource, method: Method) -> bool {
+        self.rgm.conf.type_of(r).is_some_and(|t| t.has(method))
+    }
+
+    /// Suspend_automatic_recovery of its group: nothing is done to it by itself.
+    pub(crate) fn is_suspended(&self, r: &Resource) -> bool {
+        self.rgm.conf.groups.get(&r.group).is_some_and(|g| g.suspended)
+    }
+
+    /// See [`Rgm::frozen`].
+    pub(crate) fn frozen(&self, group: &'a GroupName) -> Option<Place> {
+        if let Some(known) = self.frozen.borrow().get(group) {
+            return known.clone();
+        }
+        let place = self.rgm.frozen(group);
+        self.frozen.borrow_mut().insert(group, place.clone());
+        place
+    }
+
+    /// What a resource should be on a node.
+    pub(crate) fn desire(&self, r: &'a Resource, node: &'a NodeName) -> Desire {
+        let spot = (&r.name, node);
+        if let Some(known) = self.desires.borrow().get(&spot) {
+            return *known;
+        }
+        let up = self.rgm.is_meant(r, node) && {
+            let motion = self.rgm.motions.get(&r.group);
+            let restarts = self.rgm.peek(r, node).is_some_and(|c| c.restart.is_some());
+            !restarts && !motion.is_some_and(|m| m.draining.contains(node)) && self.is_anchored(r, node)
+        };
+        let desire = if up { Desire::Up } else { Desire::Down };
+        self.desires.borrow_mut().insert(spot, desire);
+        desire
+    }
+
+    /// Nothing that it has an offline-restart dependency on has gone from under it.
+    fn is_anchored(&self, r: &'a Resource, node: &'a NodeName) -> bool {
+        let mut anchors =
+            self.rgm.conf.deps_at(&r.name, node).filter(|d| d.flavour == Flavour::OfflineRestart).peekable();
+        if anchors.peek().is_none() || !self.phase(r, node).is_up() || self.is_suspended(r) {
+            return true;
+        }
+        anchors.all(|d| self.places(r, d, node).any(|(other, at)| self.serves(other, at)))
+    }
+
+    /// It is up and nothing is taking it down.
+    pub(crate) fn serves(&self, r: &'a Resource, node: &'a NodeName) -> bool {
+        let Some(cell) = self.rgm.peek(r, node) else { return false };
+        cell.phase.is_up() && cell.running() != Some(Method::Stop) && self.desire(r, node) == Desire::Up
+    }
+
+    /// It will not come up by itself, or not as things are.
+    pub(crate) fn is_hopeless(&self, r: &'a Resource, node: &'a NodeName) -> bool {
+        let spot = (&r.name, node);
+        if let Some(known) = self.hopeless.borrow().get(&spot) {
+            return *known;
+        }
+        self.hopeless.borrow_mut().insert(spot, true);
+        let hopeless = self.is_hopeless_anew(r, node);
+        self.hopeless.borrow_mut().insert(spot, hopeless);
+        hopeless
+    }
+
+    fn is_hopeless_anew(&self, r: &'a Resource, node: &'a NodeName) -> bool {
+        if !self.rgm.is_up(node) || !self.rgm.is_meant(r, node) || self.frozen(&r.group).is_some() {
+            return true;
+        }
+        let cell = self.rgm.peek(r, node);
+        let failed = cell.is_some_and(|c| c.phase == Phase::StartFailed && c.restart.is_none());
+        let draining = self.rgm.motions.get(&r.group).is_some_and(|m| m.draining.contains(node));
+        (failed && !draining) || self.dead_dependency(r, node).is_some()
+    }
+
+    /// A dependency, other than a weak one, that is not online and will not be by itself.
+    pub(crate) fn dead_dependency(&self, r: &'a Resource, node: &'a NodeName) -> Option<Block> {
+        let strong = self.rgm.conf.deps_at(&r.name, node).filter(|d| d.flavour > Flavour::Weak);
+        let dead = |d: &&'a Dep| {
+            let missing = || {
+                let mut places = self.places(r, d, node);
+                places.all(|(other, at)| !self.phase(other, at).is_up() && self.is_hopeless(other, at))
+            };
+            self.resource(&d.on).is_some() && missing()
+        };
+        let dep = { strong }.find(dead)?;
+        let foreign = self.resource(&dep.on).is_some_and(|other| other.group != r.group);
+        let name = dep.on.clone();
+        Some(if foreign { Block::Foreign(name) } else { Block::Dependency(name) })
+    }
+
+    /// Where the instances are that an instance on `node` may depend on by `dep`.
+    pub(crate) fn places(
+        &self,
+        r: &Resource,
+        dep: &'a Dep,
+        node: &'a NodeName,
+    ) -> impl Iterator<Item = (&'a Resource, &'a NodeName)> + use<'a> {
+        let other = self.resource(&dep.on);
+        let local = other.is_none_or(|other| self.is_local(r, dep, other));
+        let here = other.filter(|_| local).map(|other| (other, node));
+        let nodes = other
+            .filter(|_| !local)
+            .map(|other| self.rgm.conf.nodes_of(&other.group).iter().map(move |at| (other, at)));
+        here.into_iter().chain(nodes.into_iter().flatten())
+    }
+
+    /// The other one has to be online on the same node (reference 2.4, qualifiers).
+    fn is_local(&self, r: &Resource, dep: &Dep, other: &Resource) -> bool {
+        match dep.reach {
+            Reach::LocalNode => true,
+            Reach::AnyNode => false,
+            Reach::FromAffinities => {
+                let mut affinities = self.rgm.conf.affinities(&r.group).iter();
+                r.group == other.group
+                    || affinities.any(|a| a.target == other.group && a.liking.needs_target())
+            }
+        }
+    }
+
+    /// Resources that depend on this one, once for each dependency.
+    pub(crate) fn dependents(
+        &self,
+        r: &'a Resource,
+    ) -> impl Iterator<Item = (&'a Resource, &'a Dep)> + use<'a> {
+        let conf = &self.rgm.conf;
+        conf.dependents(&r.name)
+            .flat_map(move |x| conf.deps(&x.name).iter().filter(move |d| d.on == r.name).map(move |d| (x, d)))
+    }
+
+    /// Nodes where instances of `x` may depend, by `dep`, on an instance on `node`: none where
+    /// another instance serves as well.
+    pub(crate) fn nodes_depending(
+        &self,
+        x: &'a Resource,
+        dep: &'a Dep,
+        node: &'a NodeName,
+    ) -> Vec<&'a NodeName> {
+        let Some(on) = self.resource(&dep.on) else { return Vec::new() };
+        if self.is_local(x, dep, on) {
+            return if dep.holds_at(node) { [node].into() } else { Vec::new() };
+        }
+        let nodes = self.rgm.conf.nodes_of(&on.group).iter();
+        if { nodes }.any(|at| at != node && self.serves(on, at)) {
+            return Vec::new();
+        }
+        let board = self.rgm.boards.get(&x.group);
+        let nodes = board.into_iter().flat_map(crate::board::Board::nodes);
+        nodes.filter(|at| dep.holds_at(at)).collect()
+    }
+
+    /// What goes on with a group on a node.
+    pub(crate) fn scene(&self, group: &'a GroupName, node: &'a NodeName) -> Rc<Scene<'a>> {
+        if let Some(known) = self.scenes.borrow().get(&(group, node)) {
+            return Rc::clone(known);
+        }
+        let conf = self.rgm.conf.groups.get(group);
+        let scene = Rc::new(Scene {
+            elsewhere: conf.and_then(|g| self.rgm.not_clear_elsewhere(g, node)),
+            owing: conf.and_then(|g| self.rgm.owing(g, node)),
+            early: self.rgm.conf.members(group).filter(|x| self.is_early(x, node)).collect(),
+            falling: self.falling(group, node),
+        });
+        self.scenes.borrow_mut().insert((group, node), Rc::clone(&scene));
+        scene
+    }
+
+    /// Its PRENET_START is to come, and nothing in another group holds it up.
+    fn is_early(&self, x: &'a Resource, node: &'a NodeName) -> bool {
+        if !self.declares(x, Method::PrenetStart)
+            || self.phase(x, node) != Phase::Offline
+            || self.desire(x, node) == Desire::Down
+            || self.is_hopeless(x, node)
+        {
+            return false;
+        }
+        let mut strong = self.rgm.conf.deps_at(&x.name, node).filter(|d| d.flavour > Flavour::Weak);
+        strong.all(|d| match self.resource(&d.on) {
+            Some(other) if other.group != x.group => {
+                self.places(x, d, node).any(|(other, at)| self.serves(other, at))
+            }
+            Some(other) => {
+                !self.declares(other, Method::PrenetStart)
+                    || self.phase(other, node) != Phase::Offline
+                    || self.is_early(other, node)
+            }
+            None => true,
+        })
+    }
+
+    fn falling(&self, group: &'a GroupName, node: &'a NodeName) -> Vec<(&'a Resource, &'a Cell)> {
+        let down = |c: &Cell| matches!(c.phase, Phase::Offline | Phase::Stopped) && c.flight.is_none();
+        let cells = self.rgm.boards.get(group).into_iter().flat_map(|board| board.on(node));
+        let moving = cells.filter(|(_, c)| !down(c));
+        let known = moving.filter_map(|(name, c)| Some((self.resource(name)?, c)));
+        known.filter(|(x, _)| self.desire(x, node) == Desire::Down).collect()
+    }
+}
