@@ -151,6 +151,10 @@ pub const GROUP: &[SystemProp] = &[
     words(row("Preemption_mode", Enum, Always, Some("Has_Cost"), Anytime), &["Has_Cost", "No_Cost", "Never"]),
 ];
 
+/// What else is known of a group under a property's name, and only ever read like one.
+pub const GROUP_QUERY_ONLY: &[&str] =
+    &["RG_name", "RG_state", "RG_is_frozen", "Resource_list", "Suspend_automatic_recovery"];
+
 /// The properties of the cluster itself (`cluster set -p`).
 pub const CLUSTER: &[SystemProp] = &[
     row("Concentrate_load", Boolean, Always, Some("FALSE"), Anytime),

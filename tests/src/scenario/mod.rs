@@ -14,9 +14,12 @@
 //!
 //! After every step the core's rules are checked, no two methods of a resource may overlap, and a
 //! further look of the core at its state must order nothing more. `step.rs` has the steps,
-//! `world.rs` what is around the core, `tell.rs` how it is told.
+//! `command.rs` the commands among them, `world.rs` what is around the core, `tell.rs` and `show.rs`
+//! how it is told.
 
+mod command;
 mod options;
+mod show;
 mod step;
 mod tell;
 mod world;

@@ -93,8 +93,9 @@ impl Options {
         self.list('j').map(|n| Ok(ResourceName::new(n)?)).collect()
     }
 
-    pub(super) fn nodes(&self) -> Result<Vec<NodeName>> {
-        self.list('h').map(|n| Ok(NodeName::new(n)?)).collect()
+    /// The nodes behind that option.
+    pub(super) fn nodes(&self, letter: char) -> Result<Vec<NodeName>> {
+        self.list(letter).map(|n| Ok(NodeName::new(n)?)).collect()
     }
 
     /// `-y`, `-x` and `-p`.

@@ -5,6 +5,8 @@
 //! | `nodes phys-1 phys-2` | a new cluster; `-phys-2`: configured, but down |
 //! | `type svc START STOP; {PROPERTY=…}` | registers a type with these methods, and more of its file |
 //! | `scrgadm …`, `scswitch …` | as in the shell; `-e` at the creation of a resource enables it |
+//! | `clrg …`, `clrs …`, `clnode …`, `cluster set …` | the same |
+//! | `together COMMAND && COMMAND` | several changes as one operation |
 //! | `scha_control -O … -G … -R … on NODE`, `scha_resource_setstatus … on NODE` | |
 //! | `scha_resource_get …`, `…group_get`, `…type_get`, `scha_cluster_get` `on NODE` | prints the answer |
 //! | `START r on phys-1 ok` | also `fails`, `exits 3`, `dies of signal 9`, `times out`, `can not be run`, `is killed`; with `: what it said` |
@@ -17,14 +19,16 @@
 //! | `cluster shuts down` | |
 //! | `dry run scswitch …`, `as foretold` | what it would run; whether that is what ran since |
 //! | `state` | every state and status |
+//! | `declared svc` | the properties of a type: data type, default, tunability, limits |
+//! | `properties of g` | of a group, a resource or the cluster: every value in force |
+//! | `explain g` | why a group or a resource is as it is |
 //! | `with arguments` | from here on, VALIDATE and UPDATE are told with their arguments |
 
+use super::command;
 use super::options::{Options, words};
 use anyhow::{Context, Result, bail};
 use rgm_core::Ending;
-use rgm_types::{
-    Bring, Command, ControlOp, GroupName, InstalledNodes, Method, NodeName, Query, ResourceName, Status,
-};
+use rgm_types::{Command, Method, NodeName, Query, ResourceName};
 
 /// A step.
 #[derive(Debug)]
@@ -44,6 +48,9 @@ pub(super) enum Step {
     ClusterBoots { without: Vec<NodeName> },
     ShutDown,
     State,
+    Declared(String),
+    Properties(String),
+    Explain(String),
     WithArguments,
 }
 
@@ -54,8 +61,8 @@ pub(super) fn parse(line: &str) -> Result<Step> {
     Ok(match refs.as_slice() {
         ["nodes", names @ ..] => nodes(names)?,
         ["finish"] => Step::Finish { but: None },
-        ["finish", "but", method, resource] => {
-            Step::Finish { but: Some((word(method)?, ResourceName::new(resource)?)) }
+        ["finish", "but", word, resource] => {
+            Step::Finish { but: Some((method(word)?, ResourceName::new(resource)?)) }
         }
         ["node", node, "dies"] => Step::NodeDies(NodeName::new(node)?),
         ["node", node, "joins"] => Step::NodeJoins(NodeName::new(node)?),
@@ -69,18 +76,21 @@ pub(super) fn parse(line: &str) -> Result<Step> {
         ["cluster", "boots", "without", node] => Step::ClusterBoots { without: vec![NodeName::new(node)?] },
         ["cluster", "shuts", "down"] => Step::ShutDown,
         ["state"] => Step::State,
+        ["declared", rt] => Step::Declared((*rt).to_string()),
+        ["properties", "of", what] => Step::Properties((*what).to_string()),
+        ["explain", what] => Step::Explain((*what).to_string()),
         ["with", "arguments"] => Step::WithArguments,
         ["as", "foretold"] => Step::Foretold,
         ["dry", "run", ..] => {
-            let (from, command) = command(all.get(2..).unwrap_or_default(), line)?;
+            let (from, command) = command::parse(line.trim_start_matches("dry run "))?;
             Step::DryRun { from, command }
         }
         [get, ..] if get.ends_with("_get") => get_step(&all)?,
-        [method, resource, "on", node, ..] if Method::from_word(method).is_some() => {
-            ends(method, resource, node, line)?
+        [word, resource, "on", node, ..] if Method::from_word(word).is_some() => {
+            ends(word, resource, node, line)?
         }
         _ => {
-            let (from, command) = command(&all, line)?;
+            let (from, command) = command::parse(line)?;
             Step::Ask { from, command }
         }
     })
@@ -95,7 +105,8 @@ fn nodes(names: &[&str]) -> Result<Step> {
     })
 }
 
-fn word(text: &str) -> Result<Method> {
+/// A method, by its word.
+pub(super) fn method(text: &str) -> Result<Method> {
     Method::from_word(text).with_context(|| format!("{text} is no method"))
 }
 
@@ -111,7 +122,7 @@ fn seconds(text: &str) -> Result<i64> {
     Ok(number.parse::<i64>()? * unit)
 }
 
-fn ends(method: &str, resource: &str, node: &str, line: &str) -> Result<Step> {
+fn ends(word: &str, resource: &str, node: &str, line: &str) -> Result<Step> {
     let (how, said) = line.split_once(": ").map_or((line, None), |(how, said)| (how, Some(said)));
     let how = words(how);
     let how: Vec<&str> = how.iter().skip(4).map(String::as_str).collect();
@@ -126,7 +137,7 @@ fn ends(method: &str, resource: &str, node: &str, line: &str) -> Result<Step> {
         other => bail!("a method does not end as in {other:?}"),
     };
     Ok(Step::Ends {
-        method: word(method)?,
+        method: method(word)?,
         resource: ResourceName::new(resource)?,
         node: NodeName::new(node)?,
         ending,
@@ -150,109 +161,4 @@ fn get_step(words: &[String]) -> Result<Step> {
         other => bail!("no command {other}"),
     };
     Ok(Step::Get { from: o.on, query })
-}
-
-/// A command, and the node its caller is on.
-fn command(words: &[String], line: &str) -> Result<(Option<NodeName>, Command)> {
-    let (name, args) = words.split_first().context("no command")?;
-    if name == "type" {
-        return Ok((None, type_register(line)?));
-    }
-    let with_value = match name.as_str() {
-        "scrgadm" => "tgjhyxp",
-        "scswitch" => "gjhfK",
-        "scha_control" => "OGR",
-        "scha_resource_setstatus" => "RGsm",
-        other => bail!("no step begins with {other}"),
-    };
-    let o = Options::parse(args, with_value)?;
-    let command = match name.as_str() {
-        "scrgadm" => scrgadm(&o)?,
-        "scswitch" => scswitch(&o)?,
-        "scha_control" => {
-            let op = o.need('O')?;
-            let op = ControlOp::from_word(op).with_context(|| format!("no operation {op}"))?;
-            Command::Control { op, group: o.need('G')?.to_string(), resource: o.need('R')?.to_string() }
-        }
-        _ => {
-            let status = o.need('s')?;
-            let status = Status::from_word(status).with_context(|| format!("no status {status}"))?;
-            let (group, resource) = (o.need('G')?.to_string(), o.need('R')?.to_string());
-            Command::SetStatus { group, resource, status, message: o.get('m').map(String::from) }
-        }
-    };
-    Ok((o.on, command))
-}
-
-/// `type NAME METHOD…; further declarations`
-fn type_register(line: &str) -> Result<Command> {
-    let (head, more) = line.split_once(';').unwrap_or((line, ""));
-    let mut text = String::new();
-    let mut head = head.split_whitespace().skip(1);
-    let name = head.next().context("the type has no name")?;
-    for method in head {
-        let method = word(method)?;
-        text.push_str(&format!("{method} = {};\n", method.word().to_ascii_lowercase()));
-    }
-    let text = format!("Resource_type = {name}; RT_version = 1; RT_basedir = /opt/{name};\n{text}{more}");
-    let parsed = rtr_parser::parse(name, text.as_bytes());
-    let declaration = parsed.resource_type.with_context(|| format!("{:?}", parsed.diagnostics))?;
-    Ok(Command::TypeRegister { declaration })
-}
-
-fn scrgadm(o: &Options) -> Result<Command> {
-    let props = o.props()?;
-    let resource = |name: &str| Ok::<_, anyhow::Error>(ResourceName::new(name)?);
-    Ok(match (o.has('a'), o.has('c'), o.has('r'), o.get('j'), o.get('g'), o.get('t')) {
-        (true, _, _, Some(j), Some(g), Some(t)) => Command::ResourceCreate {
-            name: j.to_string(),
-            type_name: t.to_string(),
-            group: GroupName::new(g)?,
-            props,
-            enable: o.has('e'),
-        },
-        (true, _, _, None, Some(g), None) => Command::GroupCreate { name: g.to_string(), props },
-        (_, true, _, Some(j), None, None) => Command::ResourceSet { name: resource(j)?, props },
-        (_, true, _, None, Some(g), None) => Command::GroupSet { name: GroupName::new(g)?, props },
-        (_, true, _, None, None, Some(t)) => type_set(o, t)?,
-        (_, _, true, Some(j), None, None) => Command::ResourceDelete { name: resource(j)?, force: false },
-        (_, _, true, None, Some(g), None) => Command::GroupDelete { name: GroupName::new(g)?, force: false },
-        (_, _, true, None, None, Some(t)) => Command::TypeUnregister { name: t.to_string() },
-        _ => bail!("no such form of scrgadm"),
-    })
-}
-
-fn type_set(o: &Options, name: &str) -> Result<Command> {
-    let system = o.props()?.into_iter().find(|p| p.name.eq_ignore_ascii_case("RT_system"));
-    Ok(Command::TypeSet {
-        name: name.to_string(),
-        installed_nodes: match o.get('h') {
-            None => None,
-            Some("*") => Some(InstalledNodes::All),
-            Some(_) => Some(InstalledNodes::Only(o.nodes()?.into_iter().collect())),
-        },
-        rt_system: system.map(|p| p.value.eq_ignore_ascii_case("TRUE")),
-    })
-}
-
-fn scswitch(o: &Options) -> Result<Command> {
-    let (groups, resources, nodes) = (o.groups()?, o.resources()?, o.nodes()?);
-    let kill = o.has('k');
-    let form = "zZFRouencQsrS".chars().find(|l| o.has(*l)).context("no such form of scswitch")?;
-    Ok(match form {
-        'z' if o.has('h') => Command::Switch { groups, nodes, with: Bring::default() },
-        'z' => Command::Remaster { groups },
-        'Z' => Command::Online { groups, nodes: Vec::new(), with: Bring::ALL },
-        'F' => Command::Offline { groups, nodes },
-        'R' => Command::Restart { groups, nodes },
-        'o' => Command::Manage { groups },
-        'u' => Command::Unmanage { groups },
-        'e' | 'n' if o.has('M') => Command::SetMonitored { resources, nodes, on: form == 'e' },
-        'e' | 'n' => Command::SetEnabled { resources, nodes, on: form == 'e', recursive: o.has('R') },
-        'c' => Command::ClearStopFailed { resources, nodes },
-        'Q' => Command::Quiesce { groups, kill },
-        's' => Command::Suspend { groups, kill },
-        'r' => Command::Resume { groups },
-        _ => Command::Evacuate { nodes, sticky_secs: o.get('K').unwrap_or("60").parse()? },
-    })
 }

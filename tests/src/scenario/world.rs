@@ -1,5 +1,6 @@
 //! What is around the core in a story: repository, nodes with their journals, methods under way.
 
+use super::show;
 use super::step::Step;
 use super::tell;
 use anyhow::{Context, Result, bail, ensure};
@@ -93,11 +94,24 @@ impl World {
                 self.told.extend(lines);
                 Ok(())
             }
+            Step::Declared(rt) => self.tell_lines(show::declared(&self.core.snapshot(), rt)),
+            Step::Properties(what) => self.tell_lines(show::properties(&self.core.snapshot(), what)),
+            Step::Explain(what) => {
+                let subject = show::subject(&self.core.snapshot(), what)?;
+                let explained = self.core.explain(self.clock, &subject);
+                self.told.extend(explained.map_or_else(|r| tell::refusal(&r), |e| show::explanation(&e)));
+                Ok(())
+            }
             Step::WithArguments => {
                 self.with_arguments = true;
                 Ok(())
             }
         }
+    }
+
+    fn tell_lines(&mut self, lines: Result<Vec<String>>) -> Result<()> {
+        self.told.extend(lines?);
+        Ok(())
     }
 
     // --- what may happen ---

@@ -25,6 +25,10 @@ pub(super) fn set_group(
     let mut named = BTreeSet::new();
     for set in sets {
         let Some(spec) = props::group(&set.name) else {
+            if props::GROUP_QUERY_ONLY.iter().any(|name| name.eq_ignore_ascii_case(&set.name)) {
+                let message = format!("property {} can only be read", set.name);
+                return Err(Refusal::new(SchaErr::Prop, message, ""));
+            }
             let hint = suggest(&set.name, props::GROUP.iter().map(|p| p.name));
             let message = format!("a resource group has no property {}", set.name);
             return Err(Refusal::new(SchaErr::Prop, message, hint));
