@@ -2,7 +2,6 @@
 //!
 //! Shell methods call it dozens of times, so it starts no runtime and asks one question.
 
-mod ask;
 mod options;
 
 use std::io::{self, Write};
@@ -10,9 +9,8 @@ use std::process::ExitCode;
 
 use nix::unistd::{Uid, User};
 use rgm_api::Paths;
-use rgm_api::pmf::{RefusalKind, Reply, TagView};
+use rgm_api::pmf::{self, Asked, RefusalKind, Reply, TagView};
 
-use ask::Asked;
 use options::{Order, parse};
 
 /// The tag does not exist, or exists already.
@@ -86,7 +84,7 @@ pub fn main() -> ExitCode {
             let _unread = io::stdout().write_all(HELP.as_bytes());
             ExitCode::SUCCESS
         }
-        Order::Ask { request, json } => match ask::ask(&paths, &request) {
+        Order::Ask { request, json } => match pmf::ask(&paths, &request, None) {
             Ok(reply) => show(reply, &request, json),
             Err(asked) => ExitCode::from(complain(&paths, &request, &asked)),
         },
@@ -106,7 +104,7 @@ fn complain(paths: &Paths, request: &rgm_api::pmf::Request, asked: &Asked) -> u8
                 RefusalKind::Failed => FAILED,
             }
         }
-        Asked::Unanswered(error) => {
+        error @ (Asked::TimedOut | Asked::Unanswered(_)) => {
             eprintln!("pmfadm: {tag}{error}; is pmfd running? ({})", paths.advice("pmfd.sock"));
             FAILED
         }

@@ -4,6 +4,10 @@
 //! failed too often. Everyone may query; only a tag's owner and root may manipulate it: pmfd takes
 //! the user from the socket, not from the message.
 
+mod ask;
+
+pub use ask::{Asked, ask, wait_for_socket};
+
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 

@@ -4,41 +4,47 @@
 //! was lost is then repeated: a creation is recognised by its token, a stop is the same twice, a
 //! signal may be sent a second time.
 
+use super::{Refusal, RefusalKind, Reply, Request};
+use crate::Paths;
+use crate::client::{CallError, Client};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags, add_watch, init};
 use std::io;
-use std::os::fd::AsFd;
+use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use rgm_api::Paths;
-use rgm_api::client::{CallError, Client};
-use rgm_api::pmf::{Refusal, RefusalKind, Reply, Request};
 
 /// How long a killed pmfd may take to come back.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why there is no answer that helps.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Asked {
     /// pmfd has said no.
+    #[error("{}", .0.message)]
     Refused(Refusal),
+    /// The time given is over: what was asked for goes on.
+    #[error("pmfd did not answer in time")]
+    TimedOut,
     /// pmfd has not said anything.
+    #[error("{0}")]
     Unanswered(String),
 }
 
-/// Asks, and waits for the answer.
-pub fn ask(paths: &Paths, request: &Request) -> Result<Reply, Asked> {
+/// Asks, and waits for the answer; with a limit no longer than that.
+pub fn ask(paths: &Paths, request: &Request, limit: Option<Duration>) -> Result<Reply, Asked> {
     let begun = Instant::now();
     let mut back_before: Option<Instant> = None;
     loop {
         let repeated = back_before.is_some();
-        let error = match try_once(&paths.pmfd_socket(), &shortened(request, begun.elapsed())) {
+        let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()));
+        let error = match try_once(&paths.pmfd_socket(), &shortened(request, begun.elapsed()), left) {
             Ok(reply) => return Ok(reply),
             Err(CallError::Refused(refusal)) if repeated && is_done(request, &refusal) => {
                 return Ok(Reply::Done {});
             }
             Err(CallError::Refused(refusal)) => return Err(Asked::Refused(refusal)),
+            Err(CallError::TimedOut { .. }) => return Err(Asked::TimedOut),
             Err(error) => error,
         };
         let may_come_back = match &error {
@@ -59,8 +65,10 @@ pub fn ask(paths: &Paths, request: &Request) -> Result<Reply, Asked> {
     }
 }
 
-fn try_once(socket: &Path, request: &Request) -> Result<Reply, CallError<Refusal>> {
-    Client::connect(socket)?.call(request)
+fn try_once(socket: &Path, request: &Request, left: Option<Duration>) -> Result<Reply, CallError<Refusal>> {
+    let mut client = Client::connect(socket)?;
+    client.set_time_limit(left);
+    client.call(request)
 }
 
 /// The tag was gone when the request was repeated: what it asked for has happened.
@@ -81,10 +89,10 @@ fn shortened(request: &Request, elapsed: Duration) -> Request {
 }
 
 /// Waits until somebody listens there; false if nobody does in time.
-fn wait_for_socket(socket: &Path, until: Instant) -> bool {
+pub fn wait_for_socket(socket: &Path, until: Instant) -> bool {
     let Some(dir) = socket.parent() else { return false };
-    let Ok(changes) = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK) else { return false };
-    if changes.add_watch(dir, AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ATTRIB).is_err() {
+    let Ok(changes) = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK) else { return false };
+    if add_watch(&changes, dir, WatchFlags::CREATE | WatchFlags::ATTRIB).is_err() {
         return false;
     }
     loop {
@@ -93,14 +101,13 @@ fn wait_for_socket(socket: &Path, until: Instant) -> bool {
             return true;
         }
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let Ok(left) = Timespec::try_from(left) else { return false };
+        let mut wait = [PollFd::new(&changes, PollFlags::IN)];
+        if !poll(&mut wait, Some(&left)).is_ok_and(|ready| ready > 0) {
             return false;
         }
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut wait = [PollFd::new(changes.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut wait, timeout).is_err() {
-            return false;
-        }
-        let _drained = changes.read_events();
+        let mut buffer = [const { MaybeUninit::uninit() }; 1024];
+        let mut reader = Reader::new(&changes, &mut buffer);
+        while reader.next().is_ok() {}
     }
 }
