@@ -7,14 +7,27 @@
 //! | module | its job |
 //! |---|---|
 //! | [`call`] | the arguments of a method |
+//! | [`context`] | what every method has at hand |
 //! | [`manager`] | asking rgmd: values, status, `scha_control` |
 //! | [`props`] | a property, from the arguments where they have it, else from rgmd |
 //! | [`log`] | lines to the system log |
+//! | [`pmf`] | starting and stopping under the process monitor facility |
+//! | [`command`] | commands that an administrator wrote into a property |
+//! | [`probe`] | TCP and HTTP |
+//! | [`judge`], [`monitor`] | fault monitors: what findings amount to, and the loop around that |
+//! | [`gds`] | `SUNW.gds` |
 #![forbid(unsafe_code)]
 
 pub mod call;
+pub mod command;
+pub mod context;
+pub mod gds;
+pub mod judge;
 pub mod log;
 pub mod manager;
+pub mod monitor;
+pub mod pmf;
+pub mod probe;
 pub mod props;
 
 use call::Call;
@@ -32,7 +45,7 @@ pub type Outcome = Result<(), Failed>;
 pub type Run = fn(&Call) -> Outcome;
 
 /// Every method of every type: the name of its link, and what it does.
-pub const METHODS: &[&[(&str, Run)]] = &[];
+pub const METHODS: &[&[(&str, Run)]] = &[gds::METHODS];
 
 /// Why a method failed: a sentence that names what is wrong and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
