@@ -3,6 +3,7 @@
 //! ```text
 //!  DevCluster   rgmd --dev-nodes phys-1,phys-2 in a directory of its own, and commands to it
 //!    │ Tick     ACME.tick, a data service whose methods do what a test tells them
+//!    │ agents   the types that come with the manager
 //!    │ Witness  what its application wrote: who ran where, and whether two ever ran at once
 //!    └ leftovers  what a cluster may have left behind
 //! ```
@@ -10,6 +11,7 @@
 //! Everything is real: daemons, sockets, methods, cgroups. A test is a function of a running cluster
 //! ([`DevCluster::play`]); however it ends, nothing of the cluster stays.
 
+pub mod agents;
 pub mod cluster;
 pub mod leftovers;
 pub mod mounts;

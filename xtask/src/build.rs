@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Packages with daemons and administration.
-const DYNAMIC: [&str; 5] = ["rgm", "rgm-tools", "pmf", "methods", "rtr-parser"];
+const DYNAMIC: [&str; 6] = ["rgm", "rgm-tools", "pmf", "methods", "agents", "rtr-parser"];
 /// Package and binary of the hot helpers.
 const STATIC: [(&str, &str); 5] = [
     ("rgm-tools", "scha"),

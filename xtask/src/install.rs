@@ -4,6 +4,7 @@
 //! /usr/cluster/bin            daemons, commands, links to the multi-call binaries
 //! /usr/cluster/lib/sc         helpers that agents call by their path
 //! /usr/cluster/lib/rgm/rtreg  RTR files
+//! /usr/cluster/lib/rgm/rt     methods of the types that come with the manager: links to rgm-agent
 //! /opt/SUNWsample             the sample data service
 //! /usr/lib/systemd/system     units of pmfd and rgmd
 //! /usr/share                  manual pages, shell completions
@@ -20,6 +21,7 @@ use std::process::Command;
 const BIN: &str = "usr/cluster/bin";
 const LIB_SC: &str = "usr/cluster/lib/sc";
 const RTREG: &str = "usr/cluster/lib/rgm/rtreg";
+const AGENT: &str = "usr/cluster/lib/rgm/rgm-agent";
 const SAMPLE: &str = "opt/SUNWsample";
 const UNITS: &str = "usr/lib/systemd/system";
 
@@ -64,6 +66,7 @@ pub fn sample_rtr(destdir: &Path) -> PathBuf {
 /// Installs everything below `destdir`.
 pub fn install(built: &Built, destdir: &Path) -> Result<()> {
     programs(built, destdir)?;
+    agents(&built.binary("rgm-agent"), destdir)?;
     sample(destdir)?;
     units(destdir)?;
     documentation(&built.binary("scadm"), destdir)
@@ -83,6 +86,22 @@ fn programs(built: &Built, destdir: &Path) -> Result<()> {
     file(&built.binary("scds_syslog"), &lib_sc.join("scds_syslog"), 0o755)?;
     for name in ALSO_IN_LIB_SC {
         link(&Path::new("../../bin").join(name), &lib_sc.join(name))?;
+    }
+    Ok(())
+}
+
+/// The types that come with the manager: their files, and for each method they name a link.
+fn agents(agent: &Path, destdir: &Path) -> Result<()> {
+    file(agent, &destdir.join(AGENT), 0o755)?;
+    for entry in fs::read_dir(run::root().join("methods/agents/rtr"))? {
+        let source = entry?.path();
+        let name = source.file_name().unwrap_or_default();
+        file(&source, &destdir.join(RTREG).join(name), 0o644)?;
+        let parsed = rtr_parser::parse(&name.to_string_lossy(), &fs::read(&source)?);
+        let declared = parsed.resource_type.with_context(|| format!("{} has errors", source.display()))?;
+        for method in declared.methods.keys().filter_map(|method| declared.method_path(*method)) {
+            link(Path::new("../../rgm-agent"), &destdir.join(method.trim_start_matches('/')))?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A cluster of two nodes, `rgmd --dev-nodes`, in a directory of its own.
 
+use super::agents;
 use super::leftovers::{Traces, send};
 use super::output::Said;
 use super::programs;
@@ -77,6 +78,7 @@ impl DevCluster {
         fs::write(dir.path().join("rgm.toml"), format!("commands = {bin:?}\nsyslog = false\n"))?;
         let traces = Traces::new(dir.path(), &run_dirs);
         let tick = Tick::install(dir.path())?;
+        agents::install(dir.path())?;
         Ok(Self { dir, rgmd: None, traces, rgmd_args: Vec::new(), tick })
     }
 

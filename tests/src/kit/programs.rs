@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// Programs, and the names each answers to.
-const PROGRAMS: [(&str, &[&str]); 7] = [
+const PROGRAMS: [(&str, &[&str]); 8] = [
     ("rgmd", &["rgmd"]),
     ("pmfd", &["pmfd"]),
     ("pmfadm", &["pmfadm"]),
@@ -24,6 +24,7 @@ const PROGRAMS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("acme-tick", &["acme-tick"]),
+    ("acme-web", &["acme-web"]),
 ];
 
 /// Where cargo puts the programs of the profile that this test was built with.
