@@ -32,10 +32,12 @@ pub struct Applet {
 }
 
 /// One option.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Opt {
     /// As it is written: `-g`, `--json`.
     pub name: &'static str,
+    /// The same as a word, `--resourcegroup`; empty where there is none.
+    pub long: &'static str,
     /// What its value is called; empty where it takes none.
     pub value: &'static str,
     /// What a shell offers for the value.
@@ -72,6 +74,36 @@ pub struct Form {
     pub effect: &'static str,
 }
 
+/// What a parser goes by: of a command, or of one of its subcommands.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// The command.
+    pub name: &'static str,
+    /// The subcommand; empty where there are none.
+    pub word: &'static str,
+    /// Its own options.
+    pub options: &'static [Opt],
+    /// Options of every command of its kind.
+    pub universal: &'static [Opt],
+    /// See [`Applet::forms`]; empty for a subcommand, which has one.
+    pub forms: &'static [Form],
+}
+
+impl Spec {
+    /// The option written so.
+    pub fn option(&self, name: &str) -> Option<&'static Opt> {
+        self.options.iter().chain(self.universal).find(|o| o.is(name))
+    }
+
+    /// How to be told more.
+    pub fn help_call(&self) -> String {
+        match self.word {
+            "" => format!("{} --help", self.name),
+            word => format!("{} {word} --help", self.name),
+        }
+    }
+}
+
 /// Options of every command.
 pub const UNIVERSAL: &[Opt] = &[HELP, flag("--version", "print the version and end")];
 /// What commands of other packages have of them.
@@ -80,18 +112,29 @@ const HELP: Opt = flag("--help", "explain the command");
 
 /// An option without a value.
 pub const fn flag(name: &'static str, help: &'static str) -> Opt {
-    Opt { name, value: "", complete: Complete::Nothing, help }
+    Opt { name, long: "", value: "", complete: Complete::Nothing, help }
 }
 
 /// An option with a value.
 pub const fn value(name: &'static str, value: &'static str, complete: Complete, help: &'static str) -> Opt {
-    Opt { name, value, complete, help }
+    Opt { name, long: "", value, complete, help }
 }
 
 impl Applet {
     /// All options.
     pub fn all_options(&self) -> impl Iterator<Item = &'static Opt> + use<> {
         self.options.iter().chain(self.universal)
+    }
+
+    /// What its parser goes by.
+    pub fn spec(&self) -> Spec {
+        Spec {
+            name: self.name,
+            word: "",
+            options: self.options,
+            universal: self.universal,
+            forms: self.forms,
+        }
     }
 
     /// The option of that name.
@@ -126,6 +169,28 @@ impl Applet {
 }
 
 impl Opt {
+    /// With a word that means the same.
+    pub const fn or(mut self, long: &'static str) -> Self {
+        self.long = long;
+        self
+    }
+
+    /// True if this is how it is written.
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name || (!self.long.is_empty() && self.long == name)
+    }
+
+    /// As a list of options shows it: both names, and the name of its value.
+    pub fn listed(&self) -> String {
+        if self.long.is_empty() {
+            return self.spelled();
+        }
+        match self.value {
+            "" => format!("{}, {}", self.name, self.long),
+            value => format!("{} {value}, {}={value}", self.name, self.long),
+        }
+    }
+
     /// With the name of its value.
     pub fn spelled(&self) -> String {
         if self.value.is_empty() { self.name.to_owned() } else { format!("{} {}", self.name, self.value) }

@@ -1,6 +1,6 @@
 //! Command lines, read by the table of the command (getopt's rules, options in any order).
 
-use crate::applet::{Applet, Form, Opt};
+use crate::applet::{Applet, Form, Opt, Spec};
 use crate::failure::Failure;
 use rgm_types::SchaErr;
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use std::ffi::OsString;
 /// A command line taken apart.
 #[derive(Debug)]
 pub struct Args {
-    applet: &'static Applet,
+    spec: Spec,
     given: Vec<(&'static str, String)>,
     /// What is no option, in its order.
     pub operands: Vec<String>,
@@ -20,7 +20,12 @@ impl Args {
         applet: &'static Applet,
         words: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, Failure> {
-        let mut args = Self { applet, given: Vec::new(), operands: Vec::new() };
+        Self::parse_by(applet.spec(), words)
+    }
+
+    /// Takes the words after a command's name, or after a subcommand, apart.
+    pub fn parse_by(spec: Spec, words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
+        let mut args = Self { spec, given: Vec::new(), operands: Vec::new() };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let word = args.text(word)?;
@@ -94,15 +99,30 @@ impl Args {
         one(element)
     }
 
+    /// The elements of a list, separated by commas, tabs or blanks, as the `cl*` commands take them.
+    /// One that is there but empty is refused.
+    pub fn items(&self, name: &str) -> Result<Vec<String>, Failure> {
+        let items: Vec<String> = self
+            .all(name)
+            .flat_map(|list| list.split([',', ' ', '\t']))
+            .filter(|element| !element.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if items.is_empty() && self.has(name) {
+            return Err(self.misuse(format!("{name} is an empty list")));
+        }
+        Ok(items)
+    }
+
     /// The form this call has, complete and with nothing that does not belong to it.
     pub fn form(&self) -> Result<&'static Form, Failure> {
-        let forms = self.applet.forms;
+        let forms = self.spec.forms;
         let Some(form) = forms.iter().find(|f| f.key.iter().all(|k| self.has(k))) else {
             return Err(self.misuse(self.no_form()));
         };
-        let called = if form.key.is_empty() { self.applet.name.to_owned() } else { form.key.join(" ") };
+        let called = if form.key.is_empty() { self.spec.name.to_owned() } else { form.key.join(" ") };
         if let Some(missing) = form.needs.iter().find(|n| !self.has(n)) {
-            let what = self.applet.option(missing).map_or_else(|| (*missing).to_owned(), Opt::spelled);
+            let what = self.shown(missing);
             return Err(self.misuse(format!("{called} needs {what}")));
         }
         let belongs = |n: &str| [form.key, form.needs, form.may].iter().any(|set| set.contains(&n));
@@ -119,12 +139,17 @@ impl Args {
 
     /// A call that can't be understood.
     pub fn misuse(&self, message: impl Into<String>) -> Failure {
-        Failure::new(SchaErr::Inval, message, format!("see {} --help", self.applet.name))
+        Failure::new(SchaErr::Inval, message, format!("see {}", self.spec.help_call()))
+    }
+
+    /// An option with the name of its value.
+    pub fn shown(&self, name: &str) -> String {
+        self.spec.option(name).map_or_else(|| name.to_owned(), Opt::spelled)
     }
 
     fn no_form(&self) -> String {
         let mut keys: Vec<&str> = Vec::new();
-        for key in self.applet.forms.iter().flat_map(|f| f.key) {
+        for key in self.spec.forms.iter().flat_map(|f| f.key) {
             if !keys.contains(key) {
                 keys.push(key);
             }
@@ -180,7 +205,7 @@ impl Args {
     }
 
     fn known(&self, name: &str) -> Result<&'static Opt, Failure> {
-        self.applet.option(name).ok_or_else(|| self.misuse(format!("there is no option {name}")))
+        self.spec.option(name).ok_or_else(|| self.misuse(format!("there is no option {name}")))
     }
 
     fn text(&self, word: OsString) -> Result<String, Failure> {

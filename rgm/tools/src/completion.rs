@@ -3,6 +3,8 @@
 //! Options and fixed words stand in the script; names of configured objects are asked for with
 //! `scadm names KIND`, which answers nothing where no daemon runs.
 
+mod subcommands;
+
 use crate::applet::{Applet, Complete, Opt};
 use crate::tables;
 use std::fmt::Write;
@@ -48,6 +50,13 @@ impl Shell {
 
 /// The completion of a command for a shell; `None` if there is no such command.
 pub fn completion(shell: Shell, name: &str) -> Option<String> {
+    if let Some(suite) = tables::find_suite(name) {
+        return Some(match shell {
+            Shell::Bash => subcommands::bash(suite, name),
+            Shell::Zsh => subcommands::zsh(suite, name),
+            Shell::Fish => subcommands::fish(suite, name),
+        });
+    }
     let applet = tables::find(name)?;
     Some(match shell {
         Shell::Bash => bash(applet),
@@ -59,13 +68,7 @@ pub fn completion(shell: Shell, name: &str) -> Option<String> {
 fn bash(applet: &'static Applet) -> String {
     let mut cases = String::new();
     for option in applet.all_options().filter(|o| !o.value.is_empty()) {
-        let reply = match option.complete {
-            Complete::Nothing => "COMPREPLY=()".to_owned(),
-            Complete::Files => "COMPREPLY=($(compgen -f -- \"$cur\"))".to_owned(),
-            Complete::Words(words) => format!("COMPREPLY=($(compgen -W '{}' -- \"$cur\"))", words.join(" ")),
-            Complete::Names(kind) => bash_names(kind, option),
-        };
-        let _ = writeln!(cases, "        {}) {reply}; return ;;", option.name);
+        let _ = writeln!(cases, "        {}) {}; return ;;", option.name, bash_reply(option));
     }
     let names: Vec<&str> = applet.all_options().map(|o| o.name).collect();
     format!(
@@ -78,6 +81,16 @@ fn bash(applet: &'static Applet) -> String {
         name = applet.name,
         options = names.join(" "),
     )
+}
+
+/// What is offered for the value of an option.
+fn bash_reply(option: &Opt) -> String {
+    match option.complete {
+        Complete::Nothing => "COMPREPLY=()".to_owned(),
+        Complete::Files => "COMPREPLY=($(compgen -f -- \"$cur\"))".to_owned(),
+        Complete::Words(words) => format!("COMPREPLY=($(compgen -W '{}' -- \"$cur\"))", words.join(" ")),
+        Complete::Names(kind) => bash_names(kind, option),
+    }
 }
 
 /// Names; in a list, behind what stands before the last comma.
@@ -95,23 +108,28 @@ fn bash_names(kind: &str, option: &Opt) -> String {
 fn zsh(applet: &'static Applet) -> String {
     let mut text = format!("#compdef {}\n_arguments -s \\\n", applet.name);
     for option in applet.all_options() {
-        let help = option.help.replace('\'', "'\\''").replace('[', "\\[").replace(']', "\\]");
-        let value = match option.complete {
-            _ if option.value.is_empty() => String::new(),
-            Complete::Nothing => format!(":{}: ", zsh_label(option)),
-            Complete::Files => format!(":{}:_files", zsh_label(option)),
-            Complete::Words(words) => format!(":{}:({})", zsh_label(option), words.join(" ")),
-            Complete::Names(kind) if option.value.ends_with(",...") => {
-                format!(":{}:_sequence compadd - $(scadm names {kind} 2>/dev/null)", zsh_label(option))
-            }
-            Complete::Names(kind) => {
-                format!(":{}:($(scadm names {kind} 2>/dev/null))", zsh_label(option))
-            }
-        };
-        let _ = writeln!(text, "  '*{}[{help}]{value}' \\", option.name);
+        let _ = writeln!(text, "  {} \\", zsh_option(option, option.name));
     }
     text.push_str("  '*:: :_default'\n");
     text
+}
+
+/// One option, in one of its spellings.
+fn zsh_option(option: &Opt, name: &str) -> String {
+    let help = option.help.replace('\'', "'\\''").replace('[', "\\[").replace(']', "\\]");
+    let value = match option.complete {
+        _ if option.value.is_empty() => String::new(),
+        Complete::Nothing => format!(":{}: ", zsh_label(option)),
+        Complete::Files => format!(":{}:_files", zsh_label(option)),
+        Complete::Words(words) => format!(":{}:({})", zsh_label(option), words.join(" ")),
+        Complete::Names(kind) if option.value.ends_with(",...") => {
+            format!(":{}:_sequence compadd - $(scadm names {kind} 2>/dev/null)", zsh_label(option))
+        }
+        Complete::Names(kind) => {
+            format!(":{}:($(scadm names {kind} 2>/dev/null))", zsh_label(option))
+        }
+    };
+    format!("'*{name}[{help}]{value}'")
 }
 
 fn zsh_label(option: &Opt) -> String {
@@ -121,22 +139,30 @@ fn zsh_label(option: &Opt) -> String {
 fn fish(applet: &'static Applet) -> String {
     let mut text = String::new();
     for option in applet.all_options() {
-        let name = match option.name.strip_prefix("--") {
-            Some(long) => format!("-l {long}"),
-            None => format!("-s {}", option.name.trim_start_matches('-')),
-        };
-        let value = match option.complete {
-            _ if option.value.is_empty() => String::new(),
-            Complete::Nothing => " -x".to_owned(),
-            Complete::Files => " -r -F".to_owned(),
-            Complete::Words(words) => format!(" -x -a '{}'", words.join(" ")),
-            Complete::Names(kind) if option.value.ends_with(",...") => {
-                format!(" -x -a '(__fish_append , (scadm names {kind} 2>/dev/null))'")
-            }
-            Complete::Names(kind) => format!(" -x -a '(scadm names {kind} 2>/dev/null)'"),
-        };
-        let help = option.help.replace('\\', "\\\\").replace('\'', "\\'");
-        let _ = writeln!(text, "complete -c {} {name}{value} -d '{help}'", applet.name);
+        let _ = writeln!(text, "complete -c {} {}", applet.name, fish_option(option));
     }
     text
+}
+
+/// One option, with all its spellings.
+fn fish_option(option: &Opt) -> String {
+    let mut name = match option.name.strip_prefix("--") {
+        Some(long) => format!("-l {long}"),
+        None => format!("-s {}", option.name.trim_start_matches('-')),
+    };
+    if let Some(long) = option.long.strip_prefix("--") {
+        name = if option.name == "-?" { format!("-l {long}") } else { format!("{name} -l {long}") };
+    }
+    let value = match option.complete {
+        _ if option.value.is_empty() => String::new(),
+        Complete::Nothing => " -x".to_owned(),
+        Complete::Files => " -r -F".to_owned(),
+        Complete::Words(words) => format!(" -x -a '{}'", words.join(" ")),
+        Complete::Names(kind) if option.value.ends_with(",...") => {
+            format!(" -x -a '(__fish_append , (scadm names {kind} 2>/dev/null))'")
+        }
+        Complete::Names(kind) => format!(" -x -a '(scadm names {kind} 2>/dev/null)'"),
+    };
+    let help = option.help.replace('\\', "\\\\").replace('\'', "\\'");
+    format!("{name}{value} -d '{help}'")
 }

@@ -1,6 +1,8 @@
 //! `--help`, from the table of a command.
 
 use crate::applet::Applet;
+use crate::suite::{EXITS, Subcommand, Suite};
+use crate::tables;
 use std::fmt::Write;
 
 /// Longest line, in columns.
@@ -22,7 +24,7 @@ pub fn help(applet: &Applet) -> String {
     }
     text.push_str("\nOptions:\n");
     for option in applet.all_options() {
-        row(&mut text, &option.spelled(), option.help);
+        row(&mut text, &option.listed(), option.help);
     }
     text.push_str("\nExamples:\n");
     for (call, effect) in applet.examples {
@@ -32,6 +34,51 @@ pub fn help(applet: &Applet) -> String {
     section(&mut text, "Exit status", applet.exits);
     section(&mut text, "Environment", applet.places);
     let _ = writeln!(text, "\nSee also: {}", applet.see_also.join(", "));
+    text
+}
+
+/// What `--help` of a command with subcommands prints.
+pub fn suite(suite: &Suite) -> String {
+    let mut text = format!("{} - {}\n", suite.short, suite.summary);
+    if suite.name != suite.short {
+        let _ = writeln!(text, "{} is another name of it.", suite.name);
+    }
+    for paragraph in suite.description {
+        text.push('\n');
+        wrap(&mut text, paragraph, 0, 0);
+    }
+    let _ = writeln!(text, "\nUsage:\n  {} SUBCOMMAND [OPTION...] [OPERAND...]", suite.short);
+    text.push_str("\nSubcommands:\n");
+    for subcommand in suite.subcommands {
+        row(&mut text, subcommand.name, subcommand.summary);
+    }
+    let _ = writeln!(text, "\nEach explains itself: {} SUBCOMMAND --help", suite.short);
+    section(&mut text, "Exit status", EXITS);
+    section(&mut text, "Environment", tables::ADMIN_PLACES);
+    section(&mut text, "Files and variables", suite.places);
+    let _ = writeln!(text, "\nSee also: {}", suite.see_also.join(", "));
+    text
+}
+
+/// What `--help` of a subcommand prints.
+pub fn subcommand(suite: &Suite, subcommand: &Subcommand) -> String {
+    let mut text = format!("{} {} - {}\n", suite.short, subcommand.name, subcommand.summary);
+    for paragraph in subcommand.description {
+        text.push('\n');
+        wrap(&mut text, paragraph, 0, 0);
+    }
+    text.push_str("\nUsage:\n");
+    wrap(&mut text, &subcommand.synopsis(suite.short), 2, 6);
+    text.push_str("\nOptions:\n");
+    for option in subcommand.all_options() {
+        row(&mut text, &option.listed(), option.help);
+    }
+    text.push_str("\nExamples:\n");
+    for (call, effect) in subcommand.examples {
+        let _ = writeln!(text, "  {} {call}", suite.short);
+        wrap(&mut text, effect, 6, 6);
+    }
+    let _ = writeln!(text, "\nExit status: see {} --help", suite.short);
     text
 }
 

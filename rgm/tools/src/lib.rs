@@ -14,6 +14,7 @@
 pub mod applet;
 mod args;
 mod ask;
+pub mod cl;
 pub mod completion;
 mod failure;
 #[cfg(test)]
@@ -23,9 +24,13 @@ mod json;
 pub mod man;
 mod names;
 mod progress;
+mod properties;
+mod register;
 pub mod scadm;
 pub mod scha;
 mod scrgadm;
 mod scstat;
 mod scswitch;
+pub mod suite;
 pub mod tables;
+mod values;

@@ -29,7 +29,8 @@ pub fn resource(text: &str) -> Result<ResourceName, Failure> {
     ResourceName::new(text).map_err(|e| invalid("resource", text, &e))
 }
 
-fn node(text: &str) -> Result<NodeName, Failure> {
+/// A node.
+pub fn node(text: &str) -> Result<NodeName, Failure> {
     NodeName::new(text).map_err(|e| invalid("node", text, &e))
 }
 

@@ -9,6 +9,7 @@ use nix::sys::signal::{SigSet, Signal};
 use rgm_types::{Done, GroupState, Method, Millis, NodeName, Progress, ResourceName};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
+use std::sync::Once;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -22,17 +23,46 @@ const WIPE: &str = "\r\x1b[K";
 /// Exit code of a command ended by Ctrl-C.
 const EXIT_INTERRUPTED: i32 = 130;
 
+/// Who asks, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Voice {
+    /// The command.
+    pub applet: &'static str,
+    /// The command that shows what came of it.
+    pub status: &'static str,
+    /// Say what happens also where no terminal is.
+    pub verbose: bool,
+}
+
+impl Voice {
+    /// A command of the older kind.
+    pub fn of(applet: &'static str) -> Self {
+        Self { applet, status: "scstat -g", verbose: false }
+    }
+}
+
 /// Asks for a change and returns what to print.
-pub fn change(applet: &'static str, change: Change, dry_run: bool) -> Result<String, Failure> {
+pub fn change(voice: Voice, change: Change, dry_run: bool) -> Result<String, Failure> {
     if dry_run {
         return ask::change(change, true, None).map(|done| plan(&done));
     }
     let terminal = std::io::stderr().is_terminal();
-    say_on_interrupt(applet, terminal);
-    let done = if terminal { change_on_terminal(change)? } else { ask::change(change, false, None)? };
+    static SAID: Once = Once::new();
+    SAID.call_once(|| say_on_interrupt(voice, terminal));
+    let done = match (terminal, voice.verbose) {
+        (true, _) => change_on_terminal(change)?,
+        (false, true) => change_told(change)?,
+        (false, false) => ask::change(change, false, None)?,
+    };
+    let applet = voice.applet;
     let remarks: String = done.messages.iter().map(|m| format!("{applet}: {m}\n")).collect();
     let _ = std::io::stderr().write_all(remarks.as_bytes());
     Ok(String::new())
+}
+
+/// True unless the user does not want any.
+pub fn colour_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 /// What a dry run found out.
@@ -49,8 +79,20 @@ fn plan(done: &Done) -> String {
     text
 }
 
+/// Without a terminal: a line for every failed method and every new state of a group.
+fn change_told(change: Change) -> Result<Done, Failure> {
+    let mut board = Board::default();
+    let mut tell = |progress| {
+        if let Some(note) = board.take(progress, Instant::now()) {
+            let _ = std::io::stderr().write_all(note.line(false).as_bytes());
+        }
+    };
+    ask::change(change, false, Some(&mut tell))
+}
+
 /// From now on SIGINT is taken by a thread that says what it means and ends the command.
-fn say_on_interrupt(applet: &'static str, terminal: bool) {
+fn say_on_interrupt(voice: Voice, terminal: bool) {
+    let Voice { applet, status, .. } = voice;
     let mut set = SigSet::empty();
     set.add(Signal::SIGINT);
     if set.thread_block().is_err() {
@@ -60,7 +102,7 @@ fn say_on_interrupt(applet: &'static str, terminal: bool) {
         if set.wait().is_ok() {
             let wipe = if terminal { WIPE } else { "" };
             let message = format!(
-                "{wipe}{applet}: interrupted: what was asked for goes on in rgmd\n  see what comes of it: scstat -g\n"
+                "{wipe}{applet}: interrupted: what was asked for goes on in rgmd\n  see what comes of it: {status}\n"
             );
             let _ = std::io::stderr().write_all(message.as_bytes());
             std::process::exit(EXIT_INTERRUPTED);
@@ -69,7 +111,7 @@ fn say_on_interrupt(applet: &'static str, terminal: bool) {
 }
 
 fn change_on_terminal(change: Change) -> Result<Done, Failure> {
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colour = colour_wanted();
     let (news, heard) = mpsc::channel();
     let painter = std::thread::spawn(move || paint(&heard, colour));
     let mut tell = |progress| {

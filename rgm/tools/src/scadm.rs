@@ -1,27 +1,41 @@
-//! The administration: scrgadm, scswitch, scstat, by the name it is called by; and what explains all
-//! commands to people and shells.
+//! The administration: scrgadm, scswitch, scstat and the `cl*` commands, by the name it is called by;
+//! and what explains all commands to people and shells.
 
 use crate::applet::Applet;
 use crate::args::Args;
 use crate::completion::{Shell, completion};
 use crate::failure::Failure;
 use crate::scha::{base_name, no_such_applet, run_table};
-use crate::{ask, man, scrgadm, scstat, scswitch, tables};
+use crate::suite::Suite;
+use crate::{ask, cl, man, scrgadm, scstat, scswitch, tables};
 use rgm_types::SchaErr;
 use std::ffi::OsString;
 
 /// The names this binary answers to: the links to make to it.
-pub const LINKS: [&str; 3] = ["scrgadm", "scswitch", "scstat"];
+pub const LINKS: [&str; 5] = ["scrgadm", "scswitch", "scstat", "clresourcetype", "clrt"];
 
 type Run = fn(&Args) -> Result<String, Failure>;
 
-fn find(name: &str) -> Option<(&'static Applet, Run)> {
+/// A command of one of the two dialects.
+enum Kind {
+    Applet(&'static Applet, Run),
+    Suite(&'static Suite),
+}
+
+fn find(name: &str) -> Option<Kind> {
     Some(match name {
-        "scrgadm" => (&tables::SCRGADM, scrgadm::run),
-        "scswitch" => (&tables::SCSWITCH, scswitch::run),
-        "scstat" => (&tables::SCSTAT, scstat::run),
-        _ => return None,
+        "scrgadm" => Kind::Applet(&tables::SCRGADM, scrgadm::run),
+        "scswitch" => Kind::Applet(&tables::SCSWITCH, scswitch::run),
+        "scstat" => Kind::Applet(&tables::SCSTAT, scstat::run),
+        name => Kind::Suite(tables::find_suite(name)?),
     })
+}
+
+fn run(kind: &Kind, called: &str, words: Vec<OsString>) -> u8 {
+    match kind {
+        Kind::Applet(applet, run) => run_table(applet, words, *run),
+        Kind::Suite(suite) => cl::main(suite, called, words),
+    }
 }
 
 /// Does what the name says that it is called by, and returns the exit code. Called as `scadm`, the
@@ -29,13 +43,13 @@ fn find(name: &str) -> Option<(&'static Applet, Run)> {
 pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     let mut words = words.into_iter();
     let called = base_name(words.next());
-    if let Some((applet, run)) = find(&called) {
-        return run_table(applet, words.collect(), run);
+    if let Some(kind) = find(&called) {
+        return run(&kind, &called, words.collect());
     }
     let words: Vec<OsString> = words.collect();
     let name = words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
-    if let Some((applet, run)) = find(&name) {
-        return run_table(applet, words.into_iter().skip(1).collect(), run);
+    if let Some(kind) = find(&name) {
+        return run(&kind, &name, words.into_iter().skip(1).collect());
     }
     match name.as_str() {
         "man" | "completion" | "names" | "--help" | "--version" => run_table(&tables::SCADM, words, explain),
@@ -59,7 +73,8 @@ fn explain(args: &Args) -> Result<String, Failure> {
 }
 
 fn no_command(name: &str) -> Failure {
-    let known: Vec<&str> = tables::ALL.iter().map(|a| a.name).collect();
+    let suites = tables::SUITES.iter().flat_map(|s| [s.name, s.short]);
+    let known: Vec<&str> = tables::ALL.iter().map(|a| a.name).chain(suites).collect();
     Failure::new(
         SchaErr::Inval,
         format!("there is no command {name}"),

@@ -1,14 +1,13 @@
 //! `scrgadm`: configuration (reference 7.1).
 
-mod properties;
-mod register;
 mod show;
 
 use crate::args::Args;
 use crate::ask::Change;
 use crate::failure::Failure;
-use crate::{names, progress};
-use properties::{extension, standard};
+use crate::progress::Voice;
+use crate::properties::{self, extension, standard};
+use crate::{names, progress, register};
 use rgm_types::{Command, InstalledNodes, NodeName, PropClass, PropOp, PropSet, SchaErr};
 
 /// Does what the command line says.
@@ -16,7 +15,7 @@ pub fn run(args: &Args) -> Result<String, Failure> {
     if args.form()?.key == ["-p"] {
         return show::run(args);
     }
-    progress::change("scrgadm", change(args)?, args.has("--dry-run"))
+    progress::change(Voice::of("scrgadm"), change(args)?, args.has("--dry-run"))
 }
 
 fn change(args: &Args) -> Result<Change, Failure> {

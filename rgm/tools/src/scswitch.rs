@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::ask::Change;
 use crate::failure::Failure;
 use crate::names::{groups, nodes, resources};
-use crate::progress;
+use crate::progress::{self, Voice};
 use rgm_types::{Bring, Command, SchaErr};
 
 /// Seconds an evacuated node is left alone where -K does not say.
@@ -14,7 +14,7 @@ const KEEP_AWAY_SECS_MAX: u32 = 65_535;
 
 /// Does what the command line says.
 pub fn run(args: &Args) -> Result<String, Failure> {
-    progress::change("scswitch", Change::Command(command(args)?), args.has("--dry-run"))
+    progress::change(Voice::of("scswitch"), Change::Command(command(args)?), args.has("--dry-run"))
 }
 
 fn command(args: &Args) -> Result<Command, Failure> {

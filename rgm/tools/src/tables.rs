@@ -5,6 +5,7 @@ mod daemons;
 mod helpers;
 mod scha;
 
+pub(crate) use admin::{ADMIN_PLACES, DRY_RUN, JSON, NODES};
 pub use admin::{SCRGADM, SCSTAT, SCSWITCH};
 pub use daemons::{PMFADM, PMFD, RGMD, RTRCHECK, SCADM};
 pub use helpers::{HALOCKRUN, HATIMERUN, SCDS_SYSLOG};
@@ -14,6 +15,8 @@ pub use scha::{
 };
 
 use crate::applet::Applet;
+use crate::cl;
+use crate::suite::Suite;
 
 /// Every command of the system, those of other packages included: what is explained to a user.
 pub const ALL: [&Applet; 17] = [
@@ -35,6 +38,14 @@ pub const ALL: [&Applet; 17] = [
     &RTRCHECK,
     &SCADM,
 ];
+
+/// Every command with subcommands.
+pub const SUITES: [&Suite; 1] = [&cl::CLRT];
+
+/// The command with subcommands that is called so.
+pub fn find_suite(name: &str) -> Option<&'static Suite> {
+    SUITES.into_iter().find(|s| s.is(name))
+}
 
 /// The command of that name.
 pub fn find(name: &str) -> Option<&'static Applet> {

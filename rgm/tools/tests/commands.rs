@@ -256,13 +256,13 @@ fn an_interrupted_change_says_that_it_goes_on_and_exits_130() {
 #[test]
 fn a_name_the_binaries_do_not_answer_to_is_refused_with_those_they_do() {
     let dir = tempfile::tempdir().unwrap();
-    let (code, _, err) = run(dir.path(), &["scadm", "clrg"]);
+    let (code, _, err) = run(dir.path(), &["scadm", "clxx"]);
     assert_eq!(code, 3);
-    assert!(err.contains("there is no command \"clrg\"") && err.contains("scrgadm scswitch scstat"), "{err}");
+    assert!(err.contains("there is no command \"clxx\"") && err.contains("scrgadm scswitch scstat"), "{err}");
     let (code, _, err) = run(dir.path(), &["scha_get"]);
     assert_eq!(code, 3);
     assert!(err.contains("one of: scha_resource_get"), "{err}");
-    assert_eq!(run(dir.path(), &["scadm", "man", "clrg"]).0, 3);
+    assert_eq!(run(dir.path(), &["scadm", "man", "clxx"]).0, 3);
     let (code, out, _) = run(dir.path(), &["scstat", "--version"]);
     assert_eq!((code, out), (0, format!("scstat {}\n", env!("CARGO_PKG_VERSION"))));
 }

@@ -3,8 +3,12 @@
 use crate::args::Args;
 use crate::ask;
 use crate::failure::Failure;
+use crate::values::{
+    NULL, group_value, init_nodes, installed, or_null, project, resource_value, shown_value, truth,
+    type_word, words,
+};
 use rgm_types::view::{GroupView, PropView, ResourceOnNode, ResourceView, Snapshot, TypeView};
-use rgm_types::{GroupName, InitNodes, InstalledNodes, PropType, SchaErr, TypeName, Value};
+use rgm_types::{GroupName, SchaErr, TypeName};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -143,22 +147,14 @@ fn resource_type(view: &TypeView, verbosity: usize) -> Block {
         return block;
     }
     let prefix = format!("  ({})", rt.name);
-    let init_nodes = match rt.init_nodes {
-        InitNodes::RgPrimaries => "All potential masters",
-        InitNodes::RtInstalledNodes => "All nodes",
-    };
-    let installed = match &rt.installed_nodes {
-        InstalledNodes::All => "<All>".to_owned(),
-        InstalledNodes::Only(nodes) => words(nodes),
-    };
     block.add(&prefix, "Res Type description", or_null(&rt.description));
     block.add(&prefix, "Res Type base directory", or_null(&rt.basedir));
     block.add(&prefix, "Res Type single instance", truth(rt.single_instance));
-    block.add(&prefix, "Res Type init nodes", init_nodes);
+    block.add(&prefix, "Res Type init nodes", init_nodes(rt.init_nodes));
     block.add(&prefix, "Res Type failover", truth(rt.failover));
     block.add(&prefix, "Res Type version", or_null(&rt.version));
     block.add(&prefix, "Res Type API version", rt.api_version.to_string());
-    block.add(&prefix, "Res Type installed on nodes", installed);
+    block.add(&prefix, "Res Type installed on nodes", installed(&rt.installed_nodes));
     block.add(&prefix, "Res Type packages", words(&rt.pkglist));
     block
 }
@@ -192,14 +188,6 @@ fn group(view: &GroupView, verbosity: usize) -> Block {
     block.add(&prefix, "Res Group system", group_value(view, "RG_system"));
     block.add(&prefix, "Res Group Suspend_automatic_recovery", truth(view.suspended));
     block
-}
-
-fn group_value(view: &GroupView, name: &str) -> String {
-    let found = view.props.iter().find(|(n, _)| n.is(name)).map(|(_, value)| value);
-    match found {
-        Some(Value::StringArray(list)) if list.as_slice() == ["*"] => "<All>".to_owned(),
-        found => shown_value(found),
-    }
 }
 
 fn print_resource(out: &mut String, view: &ResourceView, group: Option<&GroupView>, verbosity: usize) {
@@ -270,53 +258,6 @@ fn property(view: &ResourceView, prop: &PropView) -> Block {
         block.add(&format!("{prefix}{{{node}}})"), "Res property value", shown_value(Some(value)));
     }
     block
-}
-
-fn type_word(prop_type: PropType) -> &'static str {
-    match prop_type {
-        PropType::String => "string",
-        PropType::Int => "int",
-        PropType::Boolean => "boolean",
-        PropType::Enum => "enum",
-        PropType::StringArray => "stringarray",
-    }
-}
-
-fn resource_value(view: &ResourceView, name: &str) -> String {
-    let prop = view.props.iter().find(|p| p.name.is(name));
-    shown_value(prop.and_then(|p| p.value.as_ref()))
-}
-
-/// The project of a resource, else that of its group.
-fn project(view: &ResourceView, group: Option<&GroupView>) -> String {
-    match resource_value(view, "Resource_project_name") {
-        own if own != NULL => own,
-        _ => group.map_or_else(|| "default".to_owned(), |g| group_value(g, "RG_project_name")),
-    }
-}
-
-const NULL: &str = "<NULL>";
-
-fn or_null(text: &str) -> String {
-    if text.is_empty() { NULL.to_owned() } else { text.to_owned() }
-}
-
-fn truth(on: bool) -> &'static str {
-    if on { "True" } else { "False" }
-}
-
-fn words(list: &[impl ToString]) -> String {
-    or_null(&list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
-}
-
-fn shown_value(value: Option<&Value>) -> String {
-    match value {
-        None => NULL.to_owned(),
-        Some(Value::String(text) | Value::Enum(text)) => or_null(text),
-        Some(Value::Int(number)) => number.to_string(),
-        Some(Value::Boolean(on)) => truth(*on).to_owned(),
-        Some(Value::StringArray(list)) => words(list),
-    }
 }
 
 #[cfg(test)]

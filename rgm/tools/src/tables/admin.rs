@@ -3,13 +3,13 @@
 use super::{PLACES, Rows};
 use crate::applet::{Applet, Complete, Form, Opt, UNIVERSAL, flag, value};
 
-const GROUPS: Complete = Complete::Names("groups");
-const RESOURCES: Complete = Complete::Names("resources");
-const TYPES: Complete = Complete::Names("types");
-const NODES: Complete = Complete::Names("nodes");
-const DRY_RUN: Opt =
+pub const GROUPS: Complete = Complete::Names("groups");
+pub const RESOURCES: Complete = Complete::Names("resources");
+pub const TYPES: Complete = Complete::Names("types");
+pub const NODES: Complete = Complete::Names("nodes");
+pub const DRY_RUN: Opt =
     flag("--dry-run", "only say what would be done, or why it would be refused; change nothing");
-const JSON: Opt = flag("--json", "print JSON");
+pub const JSON: Opt = flag("--json", "print JSON");
 
 /// Exit codes of the administration. They are those of the scha commands, which agree with the CL_* codes.
 const EXITS: Rows = &[
@@ -36,7 +36,7 @@ const EXITS: Rows = &[
     ("130", "interrupted; what was begun goes on in the daemon"),
 ];
 
-const ADMIN_PLACES: Rows =
+pub const ADMIN_PLACES: Rows =
     &[PLACES[0], PLACES[1], ("NO_COLOR", "if set, progress on a terminal is shown without colour")];
 
 /// Configuration.

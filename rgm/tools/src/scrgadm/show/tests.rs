@@ -2,6 +2,7 @@ use super::*;
 use crate::fixture;
 use crate::tables::SCRGADM;
 use rgm_types::{GroupState, ResourceState, Status};
+use rgm_types::{PropType, Value};
 
 fn printed(line: &str, snapshot: Snapshot) -> Result<String, Failure> {
     let args = Args::parse(&SCRGADM, line.split_whitespace().map(Into::into)).unwrap();

@@ -1,4 +1,4 @@
-//! `-y` and `-x`: `PROPERTY[{NODE,...}][+|-]=VALUE`.
+//! `-y`, `-x` and `-p`: `PROPERTY[{NODE,...}][+|-]=VALUE`.
 
 use crate::failure::Failure;
 use rgm_types::{PropClass, PropName, PropOp, PropSet, SchaErr};
@@ -15,6 +15,11 @@ pub fn standard(text: &str) -> Result<PropSet, Failure> {
 /// The value of `-x`.
 pub fn extension(text: &str) -> Result<PropSet, Failure> {
     property(text, PropClass::Extension)
+}
+
+/// The value of `-p`: whichever it is.
+pub fn any(text: &str) -> Result<PropSet, Failure> {
+    property(text, PropClass::Any)
 }
 
 /// The value of a boolean property.

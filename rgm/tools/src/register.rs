@@ -1,4 +1,4 @@
-//! `-a -t`: which file a type is registered from (reference 1.1).
+//! `scrgadm -a -t`, `clrt register`: which file a type is registered from (reference 1.1).
 //!
 //! The file is read here and judged by rgmd; what is wrong with it comes back in the refusal. Only
 //! the name it declares is compared here, so that nobody registers another type than they named.
@@ -29,10 +29,38 @@ pub fn change(
         return Err(Failure::new(
             SchaErr::Rt,
             format!("resource type {name}: {} declares {declared}", file.display()),
-            format!("register it as -t {declared}, or name another file with -f"),
+            format!("register it as {declared}, or name another file with -f"),
         ));
     }
     Ok(Change::Register { file: file.display().to_string(), text, installed_nodes })
+}
+
+/// The types that files declare, without errors: those of this directory or file, or of the directories.
+pub fn declared_in(given: Option<&str>) -> Result<Vec<TypeName>, Failure> {
+    let path = std::env::var(PATH).ok().filter(|p| !p.is_empty());
+    let directories = given.map_or_else(|| path.unwrap_or_else(|| DIRECTORIES.to_owned()), str::to_owned);
+    let mut types = Vec::new();
+    for place in directories.split(':').map(Path::new) {
+        let files = if place.is_file() { vec![place.to_owned()] } else { files_of(place) };
+        types.extend(files.iter().filter_map(|file| declared(file, &read(file).ok()?)));
+    }
+    if types.is_empty() {
+        return Err(Failure::new(
+            SchaErr::Rt,
+            format!("no registration file in {}", directories.replace(':', " or ")),
+            "name a directory of them with -f",
+        ));
+    }
+    Ok(types)
+}
+
+/// The files of a directory by name; none if it can't be read.
+fn files_of(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|file| file.is_file()).collect();
+    files.sort();
+    files
 }
 
 fn find(name: &str, given: Option<&str>, path: &str) -> Result<PathBuf, Failure> {
