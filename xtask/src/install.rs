@@ -28,20 +28,7 @@ const UNITS: &str = "usr/lib/systemd/system";
 /// Binaries of their own.
 const PROGRAMS: [&str; 8] = ["rgmd", "pmfd", "pmfadm", "rtrcheck", "hatimerun", "halockrun", "scadm", "scha"];
 /// Names a multi-call binary is called by.
-const LINKS: [(&str, &[&str]); 2] = [
-    ("scadm", &["scrgadm", "scswitch", "scstat"]),
-    (
-        "scha",
-        &[
-            "scha_resource_get",
-            "scha_resourcegroup_get",
-            "scha_resourcetype_get",
-            "scha_cluster_get",
-            "scha_control",
-            "scha_resource_setstatus",
-        ],
-    ),
-];
+const LINKS: [(&str, &[&str]); 2] = [("scadm", &rgm_tools::scadm::LINKS), ("scha", &rgm_tools::scha::LINKS)];
 /// Helpers that agents look for in `lib/sc` too.
 const ALSO_IN_LIB_SC: [&str; 2] = ["hatimerun", "halockrun"];
 /// Commands without a link: they have a manual page and completion like the others.

@@ -25,20 +25,19 @@ enum Kind {
     Words(fn(Vec<OsString>) -> u8),
 }
 
-/// The names this binary answers to: the links to make to it.
-pub const LINKS: [&str; 9] = [
+/// The links to make to it.
+pub const LINKS: [&str; 6] = [
     "scha_resource_get",
     "scha_resourcegroup_get",
     "scha_resourcetype_get",
     "scha_cluster_get",
     "scha_control",
     "scha_resource_setstatus",
-    "hatimerun",
-    "halockrun",
-    "scds_syslog",
 ];
+/// It answers to these too, which are also programs of their own.
+pub const HELPERS: [&str; 3] = ["hatimerun", "halockrun", "scds_syslog"];
 
-/// The names of `LINKS`, and what they do.
+/// The names it answers to, and what they do.
 fn find(name: &str) -> Option<Kind> {
     Some(match name {
         "scha_resource_get" => Kind::Table(&tables::SCHA_RESOURCE_GET, get::resource),
@@ -65,7 +64,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     let name = words.next().unwrap_or_default().to_string_lossy().into_owned();
     match find(&name) {
         Some(kind) => run(&kind, words.collect()),
-        None => no_such_applet(&called, &name, &LINKS),
+        None => no_such_applet(&called, &name, &[&LINKS[..], &HELPERS].concat()),
     }
 }
 

@@ -11,18 +11,8 @@ const PROGRAMS: [(&str, &[&str]); 8] = [
     ("pmfd", &["pmfd"]),
     ("pmfadm", &["pmfadm"]),
     ("hatimerun", &["hatimerun"]),
-    ("scadm", &["scrgadm", "scswitch", "scstat"]),
-    (
-        "scha",
-        &[
-            "scha_resource_get",
-            "scha_resourcegroup_get",
-            "scha_resourcetype_get",
-            "scha_cluster_get",
-            "scha_control",
-            "scha_resource_setstatus",
-        ],
-    ),
+    ("scadm", &rgm_tools::scadm::LINKS),
+    ("scha", &rgm_tools::scha::LINKS),
     ("acme-tick", &["acme-tick"]),
     ("acme-web", &["acme-web"]),
 ];
