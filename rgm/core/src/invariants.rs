@@ -3,13 +3,14 @@
 
 use crate::board::Board;
 use crate::cell::Phase;
+use crate::links::Flavour;
 use crate::plan::{Plan, Wait};
 use crate::{Place, Rgm};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use rgm_types::{Method, NodeName};
+use rgm_types::{Method, NodeName, Resource};
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,10 @@ impl Rgm {
                 if self.cell(&r.name, node).running() != Some(Method::Start) {
                     continue;
                 }
-                for dep in self.conf.strong_dependencies(r) {
+                let strong = self.conf.deps_at(&r.name, node).filter(|d| d.flavour > Flavour::Weak);
+                let of_group =
+                    strong.filter_map(|d| self.conf.resources.get(&d.on)).filter(|d| d.group == r.group);
+                for dep in of_group {
                     let cell = self.cell(&dep.name, node);
                     let possible = cell.phase.is_up() || cell.restart.is_some() || !dep.enabled.on_at(node);
                     if !possible && cell.phase == Phase::Offline {
@@ -67,9 +71,10 @@ impl Rgm {
     /// check that from the order of events, and here it is the plan that must not want to.
     fn frozen_is_frozen(&self, found: &mut Vec<Violation>) {
         for r in self.conf.resources.values().filter(|r| self.frozen(&r.group).is_some()) {
+            let view = self.outlook();
             for node in self.nodes.keys() {
                 if let Plan::Run(Method::PrenetStart | Method::Start | Method::MonitorStart) =
-                    self.plan(r, node)
+                    view.plan(r, node)
                 {
                     found.push(Violation {
                         rule: "INV-04",
@@ -80,26 +85,38 @@ impl Rgm {
         }
     }
 
-    /// INV-08: every operation ends. A cell that waits, in a group where nothing is under way,
-    /// waits for ever.
+    /// INV-08: every operation ends. A cell that waits, where nothing is under way that could end it,
+    /// waits for ever: nothing in its group, or anywhere if other groups have to do with it.
     fn nobody_waits_for_nothing(&self, found: &mut Vec<Violation>) {
-        for (group, board) in &self.boards {
-            if board.iter().any(|(_, _, c)| c.flight.is_some()) || self.nodes.values().any(|n| n.aborting) {
+        if self.nodes.values().any(|n| n.aborting) {
+            return;
+        }
+        let flies = |b: &Board| b.iter().any(|(_, _, c)| c.flight.is_some());
+        let anything = self.boards.values().any(flies);
+        let view = self.outlook();
+        for group in self.conf.groups.keys() {
+            let alone = self.conf.neighbours(group).next().is_none()
+                && self.conf.members(group).all(|r| self.is_unlinked(r));
+            if if alone { self.boards.get(group).is_some_and(flies) } else { anything } {
                 continue;
             }
-            for r in self.conf.members(group) {
-                for node in self.nodes.keys() {
-                    if let Plan::Wait(wait) = self.plan(r, node)
-                        && wait != Wait::Flight
-                    {
-                        found.push(Violation {
-                            rule: "INV-08",
-                            found: format!("{} on {node} waits: {wait:?}", r.name),
-                        });
-                    }
+            for (r, node) in self.conf.members(group).flat_map(|r| self.nodes.keys().map(move |n| (r, n))) {
+                if let Plan::Wait(wait) = view.plan(r, node)
+                    && wait != Wait::Flight
+                {
+                    found.push(Violation {
+                        rule: "INV-08",
+                        found: format!("{} on {node} waits: {wait:?}", r.name),
+                    });
                 }
             }
         }
+    }
+
+    /// Neither depends on a resource of another group nor is depended on by one.
+    fn is_unlinked(&self, r: &Resource) -> bool {
+        let deps = self.conf.deps(&r.name).iter().filter_map(|d| self.conf.resources.get(&d.on));
+        { deps }.chain(self.conf.dependents(&r.name)).all(|other| other.group == r.group)
     }
 
     /// INV-09: a method under way and the token that will end it know each other.

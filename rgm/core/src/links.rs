@@ -249,6 +249,19 @@ impl Conf {
         self.links.dependents.get(r).into_iter().flatten().filter_map(|name| self.resources.get(name))
     }
 
+    /// A resource of a group has to find the one it depends on on its own node (reference 2.4,
+    /// qualifiers).
+    pub(crate) fn is_local(&self, group: &GroupName, dep: &Dep, on: &Resource) -> bool {
+        match dep.reach {
+            Reach::LocalNode => true,
+            Reach::AnyNode => false,
+            Reach::FromAffinities => {
+                let mut affinities = self.affinities(group).iter();
+                *group == on.group || affinities.any(|a| a.target == on.group && a.liking.needs_target())
+            }
+        }
+    }
+
     /// RG_affinities.
     pub(crate) fn affinities(&self, group: &GroupName) -> &[Affinity] {
         self.links.affinities.get(group).map_or(&[], Vec::as_slice)

@@ -265,15 +265,6 @@ impl Conf {
         }
     }
 
-    /// Resources of the same group this one strongly depends on (reference 2.4): by
-    /// Resource_dependencies, and by Network_resources_used where it names a resource.
-    pub(crate) fn strong_dependencies(&self, resource: &Resource) -> Vec<&Resource> {
-        // Asked of every cell in every step: nothing is copied.
-        let of_group = |n: &String| self.resources.get(n.as_str()).filter(|d| d.group == resource.group);
-        let lists = ["Resource_dependencies", "Network_resources_used"].map(|name| self.list(resource, name));
-        lists.into_iter().flatten().filter_map(of_group).collect()
-    }
-
     /// Nodes where INIT, FINI, BOOT and VALIDATE of a type's resources in a group run.
     pub(crate) fn init_nodes(&self, rt: &ResourceType, group: &Group) -> Vec<NodeName> {
         match rt.init_nodes {

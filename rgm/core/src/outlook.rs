@@ -3,7 +3,7 @@
 //! as much as the group is large, however its members depend on each other.
 
 use crate::cell::{Cell, Phase};
-use crate::links::{Dep, Flavour, Reach};
+use crate::links::{Dep, Flavour};
 use crate::plan::{Block, Desire, Plan, Wait};
 use crate::{Place, Rgm};
 use alloc::collections::BTreeMap;
@@ -228,25 +228,12 @@ impl<'a> Outlook<'a> {
         node: &'a NodeName,
     ) -> impl Iterator<Item = (&'a Resource, &'a NodeName)> + use<'a> {
         let other = self.resource(&dep.on);
-        let local = other.is_none_or(|other| self.is_local(r, dep, other));
+        let local = other.is_none_or(|other| self.rgm.conf.is_local(&r.group, dep, other));
         let here = other.filter(|_| local).map(|other| (other, node));
         let nodes = other
             .filter(|_| !local)
             .map(|other| self.rgm.conf.nodes_of(&other.group).iter().map(move |at| (other, at)));
         here.into_iter().chain(nodes.into_iter().flatten())
-    }
-
-    /// The other one has to be online on the same node (reference 2.4, qualifiers).
-    fn is_local(&self, r: &Resource, dep: &Dep, other: &Resource) -> bool {
-        match dep.reach {
-            Reach::LocalNode => true,
-            Reach::AnyNode => false,
-            Reach::FromAffinities => {
-                let mut affinities = self.rgm.conf.affinities(&r.group).iter();
-                r.group == other.group
-                    || affinities.any(|a| a.target == other.group && a.liking.needs_target())
-            }
-        }
     }
 
     /// Resources that depend on this one, once for each dependency.
@@ -268,7 +255,7 @@ impl<'a> Outlook<'a> {
         node: &'a NodeName,
     ) -> Vec<&'a NodeName> {
         let Some(on) = self.resource(&dep.on) else { return Vec::new() };
-        if self.is_local(x, dep, on) {
+        if self.rgm.conf.is_local(&x.group, dep, on) {
             return if dep.holds_at(node) { [node].into() } else { Vec::new() };
         }
         let nodes = self.rgm.conf.nodes_of(&on.group).iter();

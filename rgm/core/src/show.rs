@@ -116,10 +116,15 @@ impl Rgm {
             state,
             GroupState::Online | GroupState::OnlineFaulted | GroupState::PendingOnlineBlocked
         );
+        let blocked = state == GroupState::PendingOnlineBlocked;
         let gone = matches!(state, GroupState::Offline | GroupState::Unmanaged | GroupState::PendingOffline);
         let motion = self.motions.entry(name.clone()).or_default();
         if arrived {
-            motion.came_up.insert(node.clone());
+            if blocked {
+                motion.came_up.remove(node)
+            } else {
+                motion.came_up.insert(node.clone())
+            };
             motion.avoid.retain(|left| left == node);
         } else if gone {
             motion.came_up.remove(node);

@@ -1,11 +1,14 @@
 //! Admission: may this be done, and what exactly would be done? One pure function,
 //! [`Rgm::admit`], that the command and its dry run both call; it changes nothing.
 
+mod dependencies;
 mod groups;
 mod properties;
 mod resources;
+mod switches;
 mod switching;
 mod types;
+mod versions;
 
 use crate::{Rgm, ValidateArgs};
 use alloc::collections::BTreeSet;
@@ -124,7 +127,9 @@ impl Rgm {
             Command::Restart { groups, nodes } => self.admit_restart(groups, nodes),
             Command::Manage { groups } => self.admit_manage(groups),
             Command::Unmanage { groups } => self.admit_unmanage(groups),
-            Command::SetEnabled { resources, nodes, on, .. } => self.admit_enable(resources, nodes, *on),
+            Command::SetEnabled { resources, nodes, on, recursive } => {
+                self.admit_enable(resources, nodes, *on, *recursive)
+            }
             Command::SetMonitored { resources, nodes, on } => self.admit_monitor(resources, nodes, *on),
             Command::ClearStopFailed { resources, nodes } => self.admit_clear(resources, nodes),
             Command::Quiesce { groups, kill } => self.admit_quiesce(groups, *kill),

@@ -127,9 +127,6 @@ fn find<'a>(rt: &'a ResourceType, set: &PropSet) -> Result<&'a rgm_types::PropDe
     if let Some(decl) = fits {
         return Ok(decl);
     }
-    if set.name.eq_ignore_ascii_case("Type_version") {
-        return Err(super::not_built("changing Type_version"));
-    }
     let query_only = props::resource(&set.name).is_some_and(|p| p.presence == props::Presence::QueryOnly);
     let (message, hint) = match named {
         Some(d) if d.extension => (

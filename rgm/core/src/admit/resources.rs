@@ -7,7 +7,6 @@ use crate::{Conf, Rgm, ValidateArgs};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 use rgm_types::config::{Entry, Write};
 use rgm_types::{
@@ -52,7 +51,8 @@ impl Rgm {
             return Err(Refusal::new(SchaErr::Prop, message, format!("write -x {missing}=VALUE")));
         }
         let mut change = Change::default();
-        self.check_dependencies(&r, &rt, &mut change.messages)?;
+        check_scalable(&r, &rt)?;
+        self.check_dependencies(&r, &mut change.messages)?;
         if enable {
             self.check_enabled_dependencies(&r)?;
         }
@@ -120,9 +120,23 @@ impl Rgm {
         let group = self.conf.group(old.group.as_str())?.clone();
         self.refuse_frozen(&group.name)?;
         self.refuse_system(&group, "changed")?;
-        let rt = self.conf.resource_type(old.type_name.as_str())?.clone();
-        let mut new = old.clone();
-        let named = self.set_resource(&mut new, &rt, sets, Occasion::Update)?;
+        let mut change = Change::default();
+        let (version, sets) = split_version(sets);
+        let (mut new, rt) = match version {
+            Some(version) => self.with_version(&old, version, &mut change.messages)?,
+            None => (old.clone(), self.conf.resource_type(old.type_name.as_str())?.clone()),
+        };
+        let mut named = self.set_resource(&mut new, &rt, &sets, Occasion::Update)?;
+        if new.type_name != old.type_name {
+            named.extend(PropName::new("Type_version"));
+            if let Some(missing) = properties::missing(&new, &rt) {
+                let message =
+                    format!("property {missing} of type {} has no default and must be given", rt.name);
+                return Err(Refusal::new(SchaErr::Prop, message, format!("write -x {missing}=VALUE")));
+            }
+        } else if named.is_empty() && version.is_some() {
+            return Ok(change);
+        }
         if named.is_empty() {
             return Err(Refusal::new(
                 SchaErr::Inval,
@@ -130,15 +144,18 @@ impl Rgm {
                 "write -y NAME=VALUE or -x NAME=VALUE",
             ));
         }
-        let mut change = Change::default();
-        self.check_dependencies(&new, &rt, &mut change.messages)?;
+        check_scalable(&new, &rt)?;
+        self.check_dependencies(&new, &mut change.messages)?;
         if self.conf.nodes.keys().any(|n| new.enabled.on_at(n)) {
             self.check_enabled_dependencies(&new)?;
         }
         let nodes = self.validation_nodes(&rt, &group, name)?;
         let mut args = ValidateArgs { check: method_paths(&rt), ..ValidateArgs::default() };
         add_resource_args(&self.conf, &mut args, &new, &rt, &named);
-        keep_what_is_set(&self.conf, &mut args, sets);
+        keep_what_is_set(&self.conf, &mut args, &sets);
+        if let Some(version) = named.iter().find(|n| n.is("Type_version")) {
+            args.standard.push((version.clone(), new.type_version.clone()));
+        }
         change.validate.push(Validation { resource: new.clone(), rt, nodes, args });
         change.writes.push(Write::Put(Entry::Resource(new)));
         change.effects.push(Effect::Update { resource: name.clone(), props: named });
@@ -154,99 +171,6 @@ impl Rgm {
             return Err(Refusal::new(SchaErr::Rsrc, message, "its FINI methods still run"));
         }
         Ok(r.clone())
-    }
-
-    /// Dependencies name resources of the same group, no cycle among them; other flavours are refused.
-    fn check_dependencies(
-        &self,
-        r: &Resource,
-        rt: &ResourceType,
-        remarks: &mut Vec<String>,
-    ) -> Result<(), Refusal> {
-        for later in [
-            "Resource_dependencies_weak",
-            "Resource_dependencies_restart",
-            "Resource_dependencies_offline_restart",
-        ] {
-            if has_elements(r, rt, later) {
-                return Err(not_built(&format!("property {later}")));
-            }
-        }
-        if has_true(r, rt, "Scalable") {
-            return Err(not_built("scalable resources (Scalable=TRUE)"));
-        }
-        for name in elements(r, rt, "Resource_dependencies") {
-            self.check_dependency(r, &name)?;
-        }
-        for name in elements(r, rt, "Network_resources_used") {
-            match self.conf.resources.get(name.as_str()) {
-                Some(_) => self.check_dependency(r, &name)?,
-                None => remarks.push(format!(
-                    "{name} in Network_resources_used is no resource: taken as a host name or address, without an order of starting"
-                )),
-            }
-        }
-        match self.cycle(r, rt) {
-            None => Ok(()),
-            Some(cycle) => {
-                let message = format!("resource {} would depend on itself: {}", r.name, cycle.join(" -> "));
-                Err(Refusal::new(SchaErr::Depend, message, "take one of these dependencies out"))
-            }
-        }
-    }
-
-    fn check_dependency(&self, r: &Resource, name: &str) -> Result<(), Refusal> {
-        if name.contains(['{', '@']) {
-            return Err(not_built(&format!("dependency qualifiers ({name})")));
-        }
-        if name == r.name.as_str() {
-            let message = format!("resource {name} would depend on itself");
-            return Err(Refusal::new(SchaErr::Depend, message, "take it out of its own dependencies"));
-        }
-        let dep = self.conf.resource(name)?;
-        if dep.group != r.group {
-            return Err(not_built(&format!("dependencies across groups ({name} is in group {})", dep.group)));
-        }
-        Ok(())
-    }
-
-    /// A way from `r` back to itself along strong dependencies, with `r` as it would be.
-    fn cycle(&self, r: &Resource, rt: &ResourceType) -> Option<Vec<String>> {
-        let firsts =
-            ["Resource_dependencies", "Network_resources_used"].into_iter().flat_map(|p| elements(r, rt, p));
-        let mut paths: Vec<Vec<String>> = firsts.map(|d| vec![r.name.to_string(), d]).collect();
-        let mut seen = BTreeSet::new();
-        while let Some(path) = paths.pop() {
-            let Some(last) = path.last() else { continue };
-            if last == r.name.as_str() {
-                return Some(path);
-            }
-            let Some(next) = self.conf.resources.get(last.as_str()) else { continue };
-            if !seen.insert(next.name.clone()) {
-                continue;
-            }
-            let further = self.conf.strong_dependencies(next);
-            let longer = |d: &Resource| path.iter().cloned().chain([d.name.to_string()]).collect();
-            paths.extend(further.into_iter().map(longer));
-        }
-        None
-    }
-
-    fn check_enabled_dependencies(&self, r: &Resource) -> Result<(), Refusal> {
-        let disabled =
-            |d: &&Resource| self.conf.nodes.keys().any(|n| r.enabled.on_at(n) && !d.enabled.on_at(n));
-        match self.conf.strong_dependencies(r).into_iter().find(disabled) {
-            None => Ok(()),
-            Some(d) => {
-                let message =
-                    format!("resource {} depends on resource {}, which is disabled", r.name, d.name);
-                Err(Refusal::new(
-                    SchaErr::Depend,
-                    message,
-                    format!("enable it first: scswitch -e -j {}", d.name),
-                ))
-            }
-        }
     }
 
     pub(super) fn admit_resource_delete(&self, name: &ResourceName) -> Result<Change, Refusal> {
@@ -271,15 +195,7 @@ impl Rgm {
             let message = format!("resource {name} is not offline on node {node} yet");
             return Err(Refusal::new(SchaErr::State, message, "wait until it is: scstat -g"));
         }
-        let depends = |d: &&Resource| self.conf.strong_dependencies(d).iter().any(|s| s.name == *name);
-        if let Some(d) = self.conf.members(&group.name).find(depends) {
-            let message = format!("resource {} depends on resource {name}", d.name);
-            return Err(Refusal::new(
-                SchaErr::Depend,
-                message,
-                format!("take {name} out of its dependencies first"),
-            ));
-        }
+        self.refuse_depended_on(name)?;
         let mut change = Change::default();
         let rt = self.conf.resource_type(r.type_name.as_str())?;
         if group.managed && rt.has(Method::Fini) {
@@ -298,17 +214,23 @@ fn resources_goal(group: &GroupName, name: &ResourceName) -> Goal {
     Goal::Resources { group: group.clone(), resources: [name.clone()].into() }
 }
 
+/// What is said of Type_version, and of everything else.
+fn split_version(sets: &[PropSet]) -> (Option<&str>, Vec<PropSet>) {
+    let (version, others): (Vec<&PropSet>, Vec<&PropSet>) =
+        sets.iter().partition(|s| s.name.eq_ignore_ascii_case("Type_version") && s.nodes.is_empty());
+    (version.last().map(|s| s.value.as_str()), others.into_iter().cloned().collect())
+}
+
+fn check_scalable(r: &Resource, rt: &ResourceType) -> Result<(), Refusal> {
+    if has_true(r, rt, "Scalable") {
+        return Err(not_built("scalable resources (Scalable=TRUE)"));
+    }
+    Ok(())
+}
+
 fn in_force(r: &Resource, rt: &ResourceType, prop: &str) -> Option<Value> {
     let decl = rt.prop(prop)?;
     r.props.get(&decl.name).or(decl.default.as_ref()).cloned()
-}
-
-fn elements(r: &Resource, rt: &ResourceType, prop: &str) -> Vec<String> {
-    in_force(r, rt, prop).and_then(|v| v.list().map(<[String]>::to_vec)).unwrap_or_default()
-}
-
-fn has_elements(r: &Resource, rt: &ResourceType, prop: &str) -> bool {
-    !elements(r, rt, prop).is_empty()
 }
 
 fn has_true(r: &Resource, rt: &ResourceType, prop: &str) -> bool {

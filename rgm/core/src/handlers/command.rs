@@ -132,7 +132,7 @@ impl Rgm {
     }
 
     /// Commits a change and does what belongs to it.
-    fn carry_out(&mut self, id: RequestId, from: &NodeName, change: Change) {
+    pub(super) fn carry_out(&mut self, id: RequestId, from: &NodeName, change: Change) {
         for write in change.writes {
             self.out.required = true;
             self.note(&write);

@@ -3,13 +3,14 @@
 use crate::admit::Goal;
 use crate::cell::{Phase, Restart};
 use crate::model::FailoverMode;
+use crate::ops::Asker;
 use crate::order::status_word;
 use crate::{Level, RequestId, Rgm};
 use alloc::format;
 use alloc::string::{String, ToString};
-use rgm_types::config::{Entry, Write};
+use alloc::vec::Vec;
 use rgm_types::{
-    ControlOp, Done, Group, GroupState, Method, Millis, NodeName, Refusal, Resource, SchaErr, Status,
+    Command, ControlOp, Done, Group, GroupState, Method, Millis, NodeName, Refusal, Resource, SchaErr, Status,
 };
 
 impl Rgm {
@@ -207,19 +208,16 @@ impl Rgm {
     }
 
     fn disable_here(&mut self, id: RequestId, from: &NodeName, r: &Resource) {
-        let depends = |d: &&Resource| {
-            d.enabled.on_at(from) && self.conf.strong_dependencies(d).iter().any(|s| s.name == r.name)
-        };
-        let dependent = self.conf.members(&r.group).find(depends).map(|d| d.name.clone());
-        if let Some(d) = dependent {
-            let message = format!("resource {d} depends on resource {} and is enabled", r.name);
-            return self.reply(id, Err(Refusal::new(SchaErr::Depend, message, "")));
+        let (resources, nodes) = (Vec::from([r.name.clone()]), Vec::from([from.clone()]));
+        match self.admit(&Command::SetEnabled { resources, nodes, on: false, recursive: false }) {
+            Err(refusal) => self.reply(id, Err(refusal)),
+            Ok(change) => {
+                self.carry_out(id, from, change);
+                if let Some(op) = self.ops.get_mut(&id) {
+                    op.by = Asker::Service;
+                }
+            }
         }
-        let mut new = r.clone();
-        new.enabled.set_at(from, false);
-        self.write(Write::Put(Entry::Resource(new)));
-        self.stir_around(&r.group);
-        self.await_resource(id, from, r);
     }
 
     pub(super) fn set_agent_status(
