@@ -16,6 +16,7 @@ impl Rgm {
     /// The methods a command would run, wave by wave, or why it would be refused.
     pub fn dry_run(&self, clock: Clock, from: &NodeName, command: &Command) -> Result<Done, Refusal> {
         let mut copy = self.clone();
+        copy.rehearsing = true;
         let mut plan = Vec::new();
         let event = Event::Request { id: REQUEST, from: from.clone(), command: command.clone() };
         let mut outs = [copy.step(clock, &event)].to_vec();

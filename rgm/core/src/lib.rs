@@ -59,7 +59,7 @@ pub use event::{
 };
 pub use model::{Conf, LoadError};
 use rgm_types::config::{ClusterConf, Entry, Generation, Write};
-use rgm_types::{Clock, Command, GroupName, GroupRun, GroupState, Millis, NodeConf, NodeName, ResourceName};
+use rgm_types::{Clock, GroupName, GroupRun, GroupState, Millis, NodeConf, NodeName, ResourceName};
 
 /// A cell's place: which resource, on which node.
 pub(crate) type Place = (ResourceName, NodeName);
@@ -89,7 +89,7 @@ pub(crate) struct Motion {
     /// The configuration change of it that is being validated.
     lock: Option<RequestId>,
     /// Changes that wait for that one.
-    queue: VecDeque<(RequestId, NodeName, Command)>,
+    queue: VecDeque<handlers::Job>,
 }
 
 /// The whole state of the manager.
@@ -106,6 +106,8 @@ pub struct Rgm {
     next_token: u64,
     shown: BTreeMap<(GroupName, NodeName), GroupState>,
     closing: bool,
+    /// A copy on which a command is tried.
+    rehearsing: bool,
     /// Groups to be settled.
     dirty: BTreeSet<GroupName>,
     /// Groups to be placed before anything is settled.

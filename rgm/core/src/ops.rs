@@ -5,6 +5,7 @@
 
 use crate::admit::Goal;
 use crate::cell::Phase;
+use crate::handlers::Job;
 use crate::plan::{Block, Plan};
 use crate::{RequestId, Rgm, Token};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -42,11 +43,19 @@ pub(crate) struct Op {
 #[derive(Debug, Clone)]
 pub(crate) enum Stage {
     /// VALIDATEs; then the command is admitted once more and carried out.
-    Validate { group: GroupName, waiting: BTreeSet<Token>, failed: Vec<String>, command: Command },
+    Validate {
+        groups: BTreeSet<GroupName>,
+        waiting: BTreeSet<Token>,
+        failed: Vec<String>,
+        /// What is validated.
+        job: Job,
+        /// What follows.
+        rest: Vec<Command>,
+    },
     /// MONITOR_CHECKs of a giveover.
     Check(Handover),
     /// Groups that have to come to rest, and what should be true then.
-    Goals { goals: Vec<Goal>, problems: Vec<String>, messages: Vec<String> },
+    Goals { goals: Vec<Goal>, problems: Vec<String>, job: Job },
     /// The end of everything.
     Shutdown,
 }
@@ -70,7 +79,7 @@ pub(crate) struct Handover {
 impl Op {
     fn concerns(&self, group: &GroupName) -> bool {
         match &self.stage {
-            Stage::Validate { group: g, .. } => g == group,
+            Stage::Validate { groups, .. } => groups.contains(group),
             Stage::Check(handover) => handover.group == *group,
             Stage::Goals { goals, .. } => goals.iter().any(|g| g.group() == group),
             Stage::Shutdown => true,
@@ -89,7 +98,8 @@ impl Rgm {
 
     /// A service's request waits for this.
     pub(crate) fn await_goal(&mut self, id: RequestId, from: &NodeName, goal: Goal) {
-        let stage = Stage::Goals { goals: [goal].into(), problems: Vec::new(), messages: Vec::new() };
+        let job = Job::last(id, from);
+        let stage = Stage::Goals { goals: [goal].into(), problems: Vec::new(), job };
         self.ops.insert(id, Op { by: Asker::Service, from: from.clone(), stage });
     }
 
@@ -139,18 +149,32 @@ impl Rgm {
             let (reached, left): (Vec<Goal>, Vec<Goal>) =
                 goals.iter().cloned().partition(|g| self.is_settled(g));
             let found: Vec<String> = reached.iter().filter_map(|g| self.judge(g)).collect();
-            let Some(Op { stage: Stage::Goals { goals, problems, messages }, .. }) = self.ops.get_mut(&id)
-            else {
+            let Some(Op { stage: Stage::Goals { goals, problems, .. }, .. }) = self.ops.get_mut(&id) else {
                 continue;
             };
             problems.extend(found);
             *goals = left;
             if goals.is_empty() {
-                let done = Done { messages: core::mem::take(messages), plan: Vec::new() };
                 let problems = core::mem::take(problems);
-                self.reply(id, outcome(done, problems));
+                self.proceed(id, problems);
             }
         }
+    }
+
+    /// A request has what it waited for: what is left of it follows, unless there is a problem.
+    fn proceed(&mut self, id: RequestId, problems: Vec<String>) {
+        let Some(Op { stage: Stage::Goals { job, .. }, .. }) = self.ops.remove(&id) else { return };
+        if problems.is_empty() {
+            return self.work(job);
+        }
+        let left = job.commands.len();
+        let mut answer = outcome(Done { messages: job.messages, plan: Vec::new() }, problems);
+        if let Err(refusal) = &mut answer
+            && left > 0
+        {
+            refusal.hint = format!("the {left} changes after it were not carried out");
+        }
+        self.reply(id, answer);
     }
 
     /// Nothing more will happen by itself for the goal.

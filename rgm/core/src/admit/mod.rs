@@ -2,6 +2,7 @@
 //! [`Rgm::admit`], that the command and its dry run both call; it changes nothing.
 
 mod dependencies;
+mod expand;
 mod groups;
 mod properties;
 mod resources;
@@ -9,6 +10,8 @@ mod switches;
 mod switching;
 mod types;
 mod versions;
+
+pub(crate) use expand::kind;
 
 use crate::{Rgm, ValidateArgs};
 use alloc::collections::BTreeSet;
@@ -34,6 +37,17 @@ pub(crate) struct Change {
     pub(crate) goals: Vec<Goal>,
     /// Remarks for the caller.
     pub(crate) messages: Vec<String>,
+}
+
+impl Change {
+    /// This one, then the other.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.validate.extend(other.validate);
+        self.writes.extend(other.writes);
+        self.effects.extend(other.effects);
+        self.goals.extend(other.goals);
+        self.messages.extend(other.messages);
+    }
 }
 
 /// One VALIDATE on each of these nodes.
@@ -112,13 +126,11 @@ impl Rgm {
             Command::TypeUnregister { name } => self.admit_type_unregister(name),
             Command::GroupCreate { name, props } => self.admit_group_create(name, props),
             Command::GroupSet { name, props } => self.admit_group_set(name, props),
-            Command::GroupDelete { force: true, .. } => Err(not_built("deletion by force")),
             Command::GroupDelete { name, .. } => self.admit_group_delete(name),
             Command::ResourceCreate { name, type_name, group, props, enable } => {
                 self.admit_resource_create(name, type_name, group, props, *enable)
             }
             Command::ResourceSet { name, props } => self.admit_resource_set(name, props),
-            Command::ResourceDelete { force: true, .. } => Err(not_built("deletion by force")),
             Command::ResourceDelete { name, .. } => self.admit_resource_delete(name),
             Command::Switch { groups, nodes, .. } => self.admit_switch(groups, nodes),
             Command::Remaster { groups } => self.admit_remaster(groups),
@@ -138,7 +150,8 @@ impl Rgm {
             Command::Evacuate { nodes, sticky_secs } => self.admit_evacuate(nodes, *sticky_secs),
             Command::ClusterSet { .. } => Err(not_built("changing cluster properties")),
             Command::LoadLimitSet { .. } | Command::LoadLimitDelete { .. } => Err(not_built("load limits")),
-            Command::Batch { .. } => Err(not_built("several changes at once")),
+            // Expanded before anything of them is admitted.
+            Command::Batch { .. } => Ok(Change::default()),
             Command::Control { .. } | Command::SetStatus { .. } => Ok(Change::default()),
         }
     }

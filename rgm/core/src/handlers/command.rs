@@ -1,7 +1,6 @@
-//! Requests: admitted, validated, committed, carried out.
+//! Requests, and what is done beside writing configuration.
 
-use super::tell;
-use crate::admit::{Change, Effect};
+use crate::admit::Effect;
 use crate::board::Board;
 use crate::cell::Phase;
 use crate::ops::{Asker, Op, Stage};
@@ -9,13 +8,9 @@ use crate::plan::Desire;
 use crate::{Action, Level, RequestId, Rgm};
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use rgm_types::config::Write;
 use rgm_types::{Command, Done, GroupName, Hold, Method, NodeName, Refusal, ResourceName, SchaErr};
-
-/// Configuration changes of one group that may wait for the one under way. More is a script gone wild.
-const QUEUE_MAX: usize = 256;
 
 impl Rgm {
     pub(super) fn request(&mut self, id: RequestId, from: &NodeName, command: &Command) {
@@ -33,128 +28,8 @@ impl Rgm {
         self.change(id, from, command);
     }
 
-    fn change(&mut self, id: RequestId, from: &NodeName, command: &Command) {
-        let group = self.changed_group(command);
-        if let Some(group) = &group
-            && self.motions.get(group).is_some_and(|m| m.lock.is_some())
-        {
-            return self.enqueue(id, from, command, group);
-        }
-        let change = match self.admit(command) {
-            Ok(change) => change,
-            Err(refusal) => return self.reply(id, Err(refusal)),
-        };
-        let waiting = self.validate(id, &change);
-        let Some(group) = group.filter(|_| !waiting.is_empty()) else {
-            return self.carry_out(id, from, change);
-        };
-        self.motion(&group).lock = Some(id);
-        let stage = Stage::Validate { group, waiting, failed: Vec::new(), command: command.clone() };
-        self.ops.insert(id, Op { by: Asker::Operator, from: from.clone(), stage });
-    }
-
-    /// The group whose configuration a command changes: one such change of a group at a time.
-    fn changed_group(&self, command: &Command) -> Option<GroupName> {
-        if let Command::ResourceCreate { group: name, .. }
-        | Command::GroupSet { name, .. }
-        | Command::GroupDelete { name, .. } = command
-        {
-            return self.conf.groups.get(name).map(|g| g.name.clone());
-        }
-        let (Command::ResourceSet { name, .. } | Command::ResourceDelete { name, .. }) = command else {
-            return None;
-        };
-        let existing = self.conf.resources.get(name).map(|r| r.group.clone());
-        existing.or_else(|| self.group_of_creation(name))
-    }
-
-    /// The group of a resource whose creation is under way, or waits.
-    fn group_of_creation(&self, r: &ResourceName) -> Option<GroupName> {
-        let under_way = self.ops.values().filter_map(|op| match &op.stage {
-            Stage::Validate { command, .. } => Some(command),
-            Stage::Check(_) | Stage::Goals { .. } | Stage::Shutdown => None,
-        });
-        let waiting = self.motions.values().flat_map(|m| &m.queue).map(|(.., command)| command);
-        let of_it = |command: &Command| {
-            let Command::ResourceCreate { name, group, .. } = command else { return None };
-            (name == r.as_str()).then(|| group.clone())
-        };
-        under_way.chain(waiting).find_map(of_it)
-    }
-
-    fn enqueue(&mut self, id: RequestId, from: &NodeName, command: &Command, group: &GroupName) {
-        let motion = self.motion(group);
-        if motion.queue.len() >= QUEUE_MAX {
-            let message = format!("{QUEUE_MAX} changes of resource group {group} wait already");
-            return self.reply(id, Err(Refusal::new(SchaErr::Busy, message, "try again later")));
-        }
-        motion.queue.push_back((id, from.clone(), command.clone()));
-    }
-
-    fn validate(&mut self, id: RequestId, change: &Change) -> BTreeSet<crate::Token> {
-        let mut waiting = BTreeSet::new();
-        for v in &change.validate {
-            for node in &v.nodes {
-                waiting.insert(self.launch_validate(id, &v.resource, &v.rt, node, v.args.clone()));
-            }
-        }
-        waiting
-    }
-
-    /// All VALIDATEs of a change have ended.
-    pub(super) fn validated(&mut self, id: RequestId) {
-        let Some(Op { from, stage: Stage::Validate { group, failed, command, .. }, .. }) =
-            self.ops.remove(&id)
-        else {
-            return;
-        };
-        if failed.is_empty() {
-            // What it was admitted against may have changed meanwhile: asked once more.
-            match self.admit(&command) {
-                Ok(change) => self.carry_out(id, &from, change),
-                Err(refusal) => self.reply(id, Err(refusal)),
-            }
-        } else {
-            let message = format!("{}: VALIDATE failed, nothing was changed", tell::command(&command));
-            let refusal = Refusal { code: SchaErr::Method, message, hint: String::new(), output: failed };
-            self.reply(id, Err(refusal));
-        }
-        self.unlock(&group);
-    }
-
-    /// Lets the changes go on that waited for the one that has ended.
-    fn unlock(&mut self, group: &GroupName) {
-        self.motion(group).lock = None;
-        while self.motions.get(group).is_some_and(|m| m.lock.is_none()) {
-            let Some((id, from, command)) = self.motion(group).queue.pop_front() else { break };
-            self.change(id, &from, &command);
-        }
-    }
-
-    /// Commits a change and does what belongs to it.
-    pub(super) fn carry_out(&mut self, id: RequestId, from: &NodeName, change: Change) {
-        for write in change.writes {
-            self.out.required = true;
-            self.note(&write);
-            self.write(write.clone());
-            // Whom it concerns may be others now.
-            self.note(&write);
-        }
-        for effect in change.effects {
-            self.effect(id, effect);
-        }
-        if change.goals.is_empty() {
-            return self.reply(id, Ok(Done { messages: change.messages, plan: Vec::new() }));
-        }
-        for goal in &change.goals {
-            self.stir(goal.group());
-        }
-        let stage = Stage::Goals { goals: change.goals, problems: Vec::new(), messages: change.messages };
-        self.ops.insert(id, Op { by: Asker::Operator, from: from.clone(), stage });
-    }
-
     /// The groups a write concerns are to be settled; what is gone is forgotten.
-    fn note(&mut self, write: &Write) {
+    pub(super) fn note(&mut self, write: &Write) {
         use rgm_types::{Entry, Key};
         match write {
             Write::Put(Entry::Group(g)) => self.stir_around(&g.name),
@@ -178,7 +53,7 @@ impl Rgm {
         }
     }
 
-    fn effect(&mut self, id: RequestId, effect: Effect) {
+    pub(super) fn effect(&mut self, id: RequestId, effect: Effect) {
         match effect {
             Effect::Want { group, nodes } => {
                 self.supersede(&group, Some(id));

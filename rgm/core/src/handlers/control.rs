@@ -1,5 +1,6 @@
 //! `scha_control` and `scha_resource_setstatus` (reference 2.3, 8.6, 8.7).
 
+use super::Job;
 use crate::admit::Goal;
 use crate::cell::{Phase, Restart};
 use crate::model::FailoverMode;
@@ -212,10 +213,8 @@ impl Rgm {
         match self.admit(&Command::SetEnabled { resources, nodes, on: false, recursive: false }) {
             Err(refusal) => self.reply(id, Err(refusal)),
             Ok(change) => {
-                self.carry_out(id, from, change);
-                if let Some(op) = self.ops.get_mut(&id) {
-                    op.by = Asker::Service;
-                }
+                let job = Job::last(id, from);
+                self.carry_out(job, Asker::Service, change);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Absorbing events: facts are written down, nothing is ordered but what a request itself consists
 //! of (its VALIDATEs, its MONITOR_CHECKs).
 
+mod change;
 mod command;
 mod control;
 mod fault;
@@ -8,6 +9,8 @@ mod giveover;
 mod membership;
 mod method;
 mod tell;
+
+pub(crate) use change::Job;
 
 use crate::{Cause, Event, Rgm};
 use alloc::string::String;
