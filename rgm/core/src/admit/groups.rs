@@ -10,9 +10,22 @@ use alloc::vec;
 use alloc::vec::Vec;
 use rgm_types::config::{Entry, Write};
 use rgm_types::{
-    Group, GroupName, Key, Method, NodeName, PropName, PropSet, Refusal, Resource, ResourceType, SchaErr,
-    Value,
+    Group, GroupName, Hold, Key, Method, NodeName, PropName, PropSet, Refusal, Resource, ResourceType,
+    SchaErr, Value,
 };
+
+/// Properties that say where a group may be: when one of them changes, a group for which no node was
+/// left is looked at again.
+const PLACING: [&str; 8] = [
+    "Nodelist",
+    "Maximum_primaries",
+    "Desired_primaries",
+    "Pingpong_interval",
+    "RG_affinities",
+    "RG_dependencies",
+    "Load_factors",
+    "Priority",
+];
 
 impl Rgm {
     pub(super) fn admit_group_create(&self, name: &str, sets: &[PropSet]) -> Result<Change, Refusal> {
@@ -62,6 +75,9 @@ impl Rgm {
             goals: vec![Goal::Rest { group: name.clone() }],
             ..Change::default()
         };
+        if named.iter().any(|n| PLACING.iter().any(|p| n.is(p))) {
+            change.effects.push(Effect::Unhold { group: name.clone(), hold: Hold::NoCandidate });
+        }
         self.change_nodelist(&old, &new, &mut change)?;
         let members: Vec<Resource> = self.conf.members(name).filter(|r| !r.deleting).cloned().collect();
         for r in members {
