@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use rgm_api::paths::Paths;
 use rgm_api::rgm::{self, Connection};
-use rgm_types::view::Snapshot;
-use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, SchaErr};
+use rgm_types::view::{Explanation, Snapshot};
+use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, SchaErr, Subject};
 
 /// A change to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,11 @@ pub fn get(query: Query) -> Result<GetValue, Failure> {
 /// Reads everything.
 pub fn snapshot() -> Result<Snapshot, Failure> {
     Ok(open()?.snapshot()?)
+}
+
+/// Asks why something is as it is.
+pub fn explanation(subject: Subject) -> Result<Explanation, Failure> {
+    Ok(open()?.explain(subject)?)
 }
 
 /// Changes something, or says what the change would do. `progress` is told what goes on meanwhile.

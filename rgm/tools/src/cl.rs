@@ -6,11 +6,17 @@
 //! whatever becomes of the others; the exit code is that of the first failure.
 
 mod carry;
+mod clrg;
+mod clrs;
 mod clrt;
 mod exit;
+mod explain;
 pub mod layout;
 pub mod objects;
+mod resource_sheet;
 
+pub use clrg::CLRG;
+pub use clrs::{CLRS, CLRSLH, CLRSSA};
 pub use clrt::CLRT;
 pub use exit::ClErr;
 

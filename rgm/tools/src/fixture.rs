@@ -4,8 +4,8 @@ use rgm_types::view::{
     GroupOnNode, GroupView, NodeView, PropView, ResourceOnNode, ResourceView, Snapshot, TypeView,
 };
 use rgm_types::{
-    GroupName, GroupState, InitNodes, InstalledNodes, NodeName, PropName, PropType, ResourceName,
-    ResourceState, ResourceType, Status, SysdefinedType, TypeName, Value, props,
+    GroupName, GroupState, InitNodes, InstalledNodes, NodeName, PropDecl, PropName, PropType, ResourceName,
+    ResourceState, ResourceType, Status, SysdefinedType, Tunable, TypeName, Value, props,
 };
 use std::collections::BTreeMap;
 
@@ -54,6 +54,81 @@ pub fn nfs() -> Snapshot {
     snapshot.resources.push(resource("nfs-rg", "nfs-stor", online, ""));
     snapshot.resources.push(resource("nfs-rg", "nfs-rs", online, "Service is online."));
     snapshot
+}
+
+/// Three nodes; nfs-rg as above and a scalable group with a long name, online on two of them, one of
+/// its resources in trouble; a third, suspended and unmanaged group is empty.
+pub fn wide() -> Snapshot {
+    let mut snapshot = nfs();
+    let third = "phys-3-with-a-long-name";
+    let view =
+        NodeView { name: node(third), id: 3, up: true, loads: Default::default(), evacuated_for: None };
+    snapshot.nodes.push(view);
+    let mut web =
+        group("webserver-front-rg", &["web-rs", "log-rs"], [GroupState::Online, GroupState::PendingOffline]);
+    let set =
+        |group: &mut GroupView, name: &str, value| group.props.insert(PropName::new(name).unwrap(), value);
+    set(&mut web, "RG_mode", Value::Enum("Scalable".into()));
+    set(&mut web, "Maximum_primaries", Value::Int(3));
+    set(&mut web, "Desired_primaries", Value::Int(3));
+    set(&mut web, "RG_affinities", Value::StringArray(vec!["++nfs-rg".into(), "-b-rg".into()]));
+    set(&mut web, "RG_description", Value::String("the web".into()));
+    web.nodes.push(GroupOnNode { node: node(third), state: GroupState::OnlineFaulted });
+    let mut web_rs =
+        resource("webserver-front-rg", "web-rs", (ResourceState::OnlineNotMonitored, Status::Ok), "");
+    web_rs.nodes[0].monitored = Some(false);
+    web_rs.nodes[1].state = ResourceState::Stopping;
+    web_rs.nodes[1].running = Some((rgm_types::Method::Stop, rgm_types::Millis(5)));
+    let third_one = ResourceOnNode {
+        node: node(third),
+        state: ResourceState::StopFailed,
+        status: Status::Faulted,
+        status_msg: "stop timed\nout".into(),
+        ..web_rs.nodes[1].clone()
+    };
+    web_rs.nodes.push(third_one);
+    let deps = Some(Value::StringArray(vec!["nfs-rs{LOCAL_NODE}".into()]));
+    web_rs.props.push(prop("Resource_dependencies", false, "", PropType::StringArray, deps));
+    web_rs.props.push(prop("Retry_count", false, "", PropType::Int, Some(Value::Int(2))));
+    let mut port = prop("Port", true, "Where it listens", PropType::Int, Some(Value::Int(80)));
+    port.per_node.insert(node("phys-2"), Value::Int(8080));
+    web_rs.props.push(port);
+    web_rs.type_name = TypeName::new("SUNW.shq:5").unwrap();
+    snapshot.types[0].declaration.props = port_declaration();
+    let mut log_rs = resource("webserver-front-rg", "log-rs", (ResourceState::Offline, Status::Offline), "");
+    log_rs.type_name = TypeName::new("SUNW.LogicalHostname:2").unwrap();
+    log_rs.type_version = "2".into();
+    log_rs.nodes.iter_mut().for_each(|on| {
+        on.enabled = false;
+        on.monitored = None;
+    });
+    let deps = Some(Value::StringArray(vec!["web-rs".into()]));
+    log_rs.props.push(prop("Resource_dependencies_weak", false, "", PropType::StringArray, deps));
+    snapshot.resources.extend([web_rs, log_rs]);
+    let mut idle = group("idle-rg", &[], [GroupState::Unmanaged; 2]);
+    (idle.managed, idle.suspended) = (false, true);
+    snapshot.groups.extend([web, idle]);
+    snapshot
+}
+
+/// A per-node extension property.
+fn port_declaration() -> Vec<PropDecl> {
+    vec![PropDecl {
+        name: PropName::new("Port").unwrap(),
+        extension: true,
+        per_node: true,
+        prop_type: PropType::Int,
+        enumlist: vec![],
+        tunable: Tunable::WhenDisabled,
+        default: Some(Value::Int(80)),
+        min: Some(1),
+        max: None,
+        minlength: None,
+        maxlength: None,
+        array_minsize: None,
+        array_maxsize: None,
+        description: "Where it listens".into(),
+    }]
 }
 
 /// The type SUNW.shq:5.

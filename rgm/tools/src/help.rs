@@ -73,7 +73,9 @@ pub fn subcommand(suite: &Suite, subcommand: &Subcommand) -> String {
     for option in subcommand.all_options() {
         row(&mut text, &option.listed(), option.help);
     }
-    text.push_str("\nExamples:\n");
+    if !subcommand.examples.is_empty() {
+        text.push_str("\nExamples:\n");
+    }
     for (call, effect) in subcommand.examples {
         let _ = writeln!(text, "  {} {call}", suite.short);
         wrap(&mut text, effect, 6, 6);

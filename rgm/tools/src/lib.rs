@@ -21,6 +21,7 @@ mod failure;
 mod fixture;
 mod help;
 mod json;
+mod logical_hostname;
 pub mod man;
 mod names;
 mod progress;

@@ -5,7 +5,7 @@
 
 use crate::ask::Change;
 use crate::failure::Failure;
-use rgm_types::{InstalledNodes, SchaErr, TypeName};
+use rgm_types::{InstalledNodes, ResourceType, SchaErr, TypeName};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,20 @@ pub fn change(
         ));
     }
     Ok(Change::Register { file: file.display().to_string(), text, installed_nodes })
+}
+
+/// What a registration declares, if its file has no errors.
+pub fn declaration(change: &Change) -> Option<ResourceType> {
+    match change {
+        Change::Register { file, text, installed_nodes } => {
+            let mut declared = rtr_parser::parse(file, text.as_bytes()).resource_type?;
+            if let Some(nodes) = installed_nodes {
+                declared.installed_nodes = nodes.clone();
+            }
+            Some(declared)
+        }
+        Change::Command(_) => None,
+    }
 }
 
 /// The types that files declare, without errors: those of this directory or file, or of the directories.

@@ -12,7 +12,21 @@ use rgm_types::SchaErr;
 use std::ffi::OsString;
 
 /// The names this binary answers to: the links to make to it.
-pub const LINKS: [&str; 5] = ["scrgadm", "scswitch", "scstat", "clresourcetype", "clrt"];
+pub const LINKS: [&str; 13] = [
+    "scrgadm",
+    "scswitch",
+    "scstat",
+    "clresourcetype",
+    "clrt",
+    "clresourcegroup",
+    "clrg",
+    "clresource",
+    "clrs",
+    "clreslogicalhostname",
+    "clrslh",
+    "clressharedaddress",
+    "clrssa",
+];
 
 type Run = fn(&Args) -> Result<String, Failure>;
 

@@ -3,8 +3,9 @@
 mod show;
 
 use crate::args::Args;
-use crate::ask::Change;
+use crate::ask::{self, Change};
 use crate::failure::Failure;
+use crate::logical_hostname::LogicalHostname;
 use crate::progress::Voice;
 use crate::properties::{self, extension, standard};
 use crate::{names, progress, register};
@@ -15,7 +16,16 @@ pub fn run(args: &Args) -> Result<String, Failure> {
     if args.form()?.key == ["-p"] {
         return show::run(args);
     }
-    progress::change(Voice::of("scrgadm"), change(args)?, args.has("--dry-run"))
+    let dry_run = args.has("--dry-run");
+    let mut text = String::new();
+    let changes = match args.form()?.key {
+        ["-a", "-L"] => logical_hostname(args)?.changes(&ask::snapshot()?, dry_run)?,
+        _ => vec![change(args)?],
+    };
+    for change in changes {
+        text.push_str(&progress::change(Voice::of("scrgadm"), change, dry_run)?);
+    }
+    Ok(text)
 }
 
 fn change(args: &Args) -> Result<Change, Failure> {
@@ -24,7 +34,6 @@ fn change(args: &Args) -> Result<Change, Failure> {
             let nodes = installed_nodes(args)?;
             return register::change(args.needed("-t")?, args.one("-f")?, nodes);
         }
-        ["-a", "-L"] => return Err(no_logical_hostname()),
         ["-a", "-S"] => return Err(no_shared_address()),
         ["-a", "-j"] => create_resource(args)?,
         ["-a", "-g"] => {
@@ -125,19 +134,33 @@ fn installed_nodes(args: &Args) -> Result<Option<InstalledNodes>, Failure> {
     names::nodes(args).map(|nodes| Some(InstalledNodes::Only(nodes)))
 }
 
-fn no_logical_hostname() -> Failure {
-    Failure::new(
-        SchaErr::NotAllowed,
-        "resource type SUNW.LogicalHostname: there is no such type in this version",
-        "give the address to the application itself, as SUNW.sample does",
-    )
+/// `-a -L`: disabled like every resource that scrgadm makes; without -j it is called as its first host.
+fn logical_hostname(args: &Args) -> Result<LogicalHostname, Failure> {
+    let hosts = args.list("-l", |host| Ok(host.to_owned()))?;
+    let name = match (args.one("-j")?, hosts.first()) {
+        (Some(name), _) => names::resource(name)?,
+        (None, Some(host)) => names::resource(host).map_err(|_| {
+            args.misuse(format!(
+                "-l {host}: a host name that no resource can have: name the resource with -j"
+            ))
+        })?,
+        (None, None) => return Err(args.misuse("-l is empty")),
+    };
+    Ok(LogicalHostname {
+        name,
+        group: named_group(args)?,
+        hosts,
+        interfaces: args.list("-n", |netif| Ok(netif.to_owned()))?,
+        props: args.all("-y").map(standard).collect::<Result<_, _>>()?,
+        enable: false,
+    })
 }
 
 fn no_shared_address() -> Failure {
     Failure::new(
         SchaErr::NotAllowed,
-        "resource type SUNW.SharedAddress: shared addresses are not built",
-        "use a failover group with an address of its own",
+        "resource type SUNW.SharedAddress: there are no shared addresses on Linux",
+        "use a logical hostname, which moves with a failover group: -a -L",
     )
 }
 

@@ -7,9 +7,9 @@ use crate::names::{groups, nodes, resources};
 use crate::progress::{self, Voice};
 use rgm_types::{Bring, Command, SchaErr};
 
-/// Seconds an evacuated node is left alone where -K does not say.
+/// Seconds an evacuated node is left alone where nobody says.
 const KEEP_AWAY_SECS: u32 = 60;
-/// The most -K may say.
+/// The most that may be said.
 const KEEP_AWAY_SECS_MAX: u32 = 65_535;
 
 /// Does what the command line says.
@@ -27,7 +27,7 @@ fn command(args: &Args) -> Result<Command, Failure> {
         ["-Q"] => Command::Quiesce { groups: groups(args)?, kill: args.has("-k") },
         ["-R"] => Command::Restart { groups: groups(args)?, nodes: nodes(args)? },
         ["-r"] => Command::Resume { groups: groups(args)? },
-        ["-S"] => Command::Evacuate { nodes: nodes(args)?, sticky_secs: keep_away(args)? },
+        ["-S"] => Command::Evacuate { nodes: nodes(args)?, sticky_secs: keep_away(args, "-K")? },
         ["-s"] => Command::Suspend { groups: groups(args)?, kill: args.has("-k") },
         ["-u"] => Command::Unmanage { groups: groups(args)? },
         ["-o"] => Command::Manage { groups: groups(args)? },
@@ -79,11 +79,15 @@ fn clear(args: &Args) -> Result<Command, Failure> {
     Ok(Command::ClearStopFailed { resources: resources(args)?, nodes: nodes(args)? })
 }
 
-fn keep_away(args: &Args) -> Result<u32, Failure> {
-    let Some(text) = args.one("-K")? else { return Ok(KEEP_AWAY_SECS) };
+/// For how long evacuated nodes are left alone, as this option says.
+pub fn keep_away(args: &Args, option: &str) -> Result<u32, Failure> {
+    let Some(text) = args.one(option)? else { return Ok(KEEP_AWAY_SECS) };
     match text.parse() {
         Ok(secs) if secs <= KEEP_AWAY_SECS_MAX => Ok(secs),
-        _ => Err(args.misuse(format!("-K {text}: not a number of seconds from 0 to {KEEP_AWAY_SECS_MAX}"))),
+        _ => {
+            Err(args
+                .misuse(format!("{option} {text}: not a number of seconds from 0 to {KEEP_AWAY_SECS_MAX}")))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod daemons;
 mod helpers;
 mod scha;
 
-pub(crate) use admin::{ADMIN_PLACES, DRY_RUN, JSON, NODES};
+pub(crate) use admin::{ADMIN_PLACES, DRY_RUN, GROUPS, JSON, NODES, RESOURCES, TYPES};
 pub use admin::{SCRGADM, SCSTAT, SCSWITCH};
 pub use daemons::{PMFADM, PMFD, RGMD, RTRCHECK, SCADM};
 pub use helpers::{HALOCKRUN, HATIMERUN, SCDS_SYSLOG};
@@ -40,7 +40,7 @@ pub const ALL: [&Applet; 17] = [
 ];
 
 /// Every command with subcommands.
-pub const SUITES: [&Suite; 1] = [&cl::CLRT];
+pub const SUITES: [&Suite; 5] = [&cl::CLRT, &cl::CLRG, &cl::CLRS, &cl::CLRSLH, &cl::CLRSSA];
 
 /// The command with subcommands that is called so.
 pub fn find_suite(name: &str) -> Option<&'static Suite> {

@@ -3,8 +3,8 @@
 use super::{Info, Reply, Request};
 use crate::Paths;
 use crate::client::{CallError, Client};
-use rgm_types::view::Snapshot;
-use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal, SchaErr};
+use rgm_types::view::{Explanation, Snapshot};
+use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal, SchaErr, Subject};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -116,6 +116,14 @@ impl Connection {
             return Err(self.unexpected("a snapshot"));
         };
         Ok(snapshot)
+    }
+
+    /// Asks why something is as it is.
+    pub fn explain(&mut self, subject: Subject) -> Result<Explanation, Failure> {
+        let Reply::Explanation(explanation) = self.ask(&Request::Explain { subject }, None)? else {
+            return Err(self.unexpected("an explanation"));
+        };
+        Ok(explanation)
     }
 
     /// Changes something; waits until it is carried out. `progress` is told what goes on meanwhile.

@@ -88,6 +88,24 @@ pub fn absent(kind: &str, name: &str, lister: &str) -> Failure {
     )
 }
 
+/// There is no property of that name.
+pub fn no_property(name: &str) -> Failure {
+    Failure::cl(ClErr::Prop, format!("property {name}: there is none of that name"), "show -v prints all")
+}
+
+/// The states of `-s`, which must be among these.
+pub fn states(call: &Call, known: &[&str]) -> Result<Vec<String>, Failure> {
+    let states: Vec<String> = call.args.items("-s")?.iter().map(|s| s.to_ascii_lowercase()).collect();
+    match states.iter().find(|s| !known.contains(&s.as_str())) {
+        Some(state) => Err(Failure::cl(
+            ClErr::Inval,
+            format!("-s {state}: there is no such state"),
+            format!("one of: {}", known.join(" ")),
+        )),
+        None => Ok(states),
+    }
+}
+
 /// The properties of `-p`, `-x` and `-y`, in that order.
 pub fn properties(call: &Call) -> Result<Vec<PropSet>, Failure> {
     let args = &call.args;

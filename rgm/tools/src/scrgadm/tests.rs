@@ -123,8 +123,7 @@ fn misuse_is_refused_with_the_reason_and_changes_nothing() {
         (&["-c", "-j", "r", "-x", "P{}=3"], 15, "empty node name"),
         (&["-r", "-j", "r", "-g", "g"], 3, "-g does not go with -r -j"),
         (&["-r", "-j", "a,b"], 3, "resource a,b: the name contains ','"),
-        (&["-a", "-L", "-g", "g", "-l", "host"], 37, "SUNW.LogicalHostname"),
-        (&["-a", "-S", "-g", "g", "-l", "host"], 37, "shared addresses are not built"),
+        (&["-a", "-S", "-g", "g", "-l", "host"], 37, "there are no shared addresses"),
         (&["-c", "-j", "r", "A=b"], 3, "\"A=b\" is neither an option"),
     ] {
         let failure = parsed(words).unwrap_err();
@@ -132,4 +131,37 @@ fn misuse_is_refused_with_the_reason_and_changes_nothing() {
         assert!(text.contains(wrong), "{words:?}: {text}");
         assert_eq!(failure.code(), code, "{words:?}: {text}");
     }
+}
+
+#[test]
+fn a_logical_hostname_is_a_resource_called_as_its_first_host_and_its_type_is_registered_at_need() {
+    let made = |words: &[&str]| {
+        let words = ["-a", "-L", "-g", "g"].iter().chain(words);
+        Args::parse(&SCRGADM, words.map(Into::into)).and_then(|args| {
+            args.form()?;
+            logical_hostname(&args)
+        })
+    };
+    let known = |name: &str| {
+        let mut snapshot = crate::fixture::nfs();
+        snapshot.types[0].declaration.name = rgm_types::TypeName::new(name).unwrap();
+        snapshot
+    };
+    let here = known("SUNW.LogicalHostname:5");
+    let create = |name: &str, props| {
+        Change::Command(Command::ResourceCreate {
+            name: name.into(),
+            type_name: "SUNW.LogicalHostname".into(),
+            group: group("g"),
+            props,
+            enable: false,
+        })
+    };
+    let changes = made(&["-l", "dnshost,two"]).unwrap().changes(&here, false).unwrap();
+    assert_eq!(changes, [create("dnshost", vec![x("Hostnamelist", "dnshost,two")])]);
+    let words = ["-l", "a.b", "-j", "r", "-n", "eth0@n1,eth1@n2", "-y", "R_description=d"];
+    let props = vec![x("Hostnamelist", "a.b"), x("Netiflist", "eth0@n1,eth1@n2"), y("R_description", "d")];
+    assert_eq!(made(&words).unwrap().changes(&here, true).unwrap(), [create("r", props)]);
+    let unnamed = made(&["-l", "a.b"]).unwrap_err().text("scrgadm");
+    assert!(unnamed.contains("name the resource with -j"), "{unnamed}");
 }

@@ -4,7 +4,7 @@ use crate::cl::layout::{Sheet, Table, plain};
 use crate::failure::Failure;
 use crate::values::{init_nodes, installed, or_null, shown_value, truth, type_word, words};
 use rgm_types::view::TypeView;
-use rgm_types::{PropDecl, ResourceType};
+use rgm_types::{PropDecl, ResourceType, UpgradeTunability};
 
 /// `show`.
 pub fn text(types: &[&TypeView], verbose: bool) -> String {
@@ -36,14 +36,24 @@ fn resource_type(sheet: &mut Sheet, rt: &ResourceType, verbose: bool) {
         sheet.line(2, &format!("Method {method}"), path);
     }
     for (version, tunability) in rt.upgrade.iter().flatten() {
-        let when = format!("{tunability:?}");
-        sheet.line(2, &format!("Upgrade_from {}", or_null(version)), &when);
+        sheet.line(2, &format!("Upgrade_from {}", or_null(version)), upgrade_word(*tunability));
     }
     if !rt.props.is_empty() {
         sheet.section(2, "Standard and extension properties");
     }
     for prop in &rt.props {
         property(sheet, prop);
+    }
+}
+
+fn upgrade_word(tunability: UpgradeTunability) -> &'static str {
+    match tunability {
+        UpgradeTunability::Anytime => "ANYTIME",
+        UpgradeTunability::WhenUnmonitored => "WHEN_UNMONITORED",
+        UpgradeTunability::WhenOffline => "WHEN_OFFLINE",
+        UpgradeTunability::WhenDisabled => "WHEN_DISABLED",
+        UpgradeTunability::WhenUnmanaged => "WHEN_UNMANAGED",
+        UpgradeTunability::AtCreation => "AT_CREATION",
     }
 }
 

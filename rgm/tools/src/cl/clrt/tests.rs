@@ -132,6 +132,10 @@ Resource Type:                                  SUNW.shq:5
   Global_zone:                                     False
 "
     );
+    let verbose = |words: &[&str]| cl::work(&CLRT, words, fixture::wide()).unwrap().print;
+    insta::assert_snapshot!("show_verbose", verbose(&["show", "-v"]));
+    assert_eq!(verbose(&["list-props", "shq"]), "Port\n");
+    insta::assert_snapshot!("list_props_verbose", verbose(&["list-props", "-v", "-p", "port,absent"]));
     let json: serde_json::Value = serde_json::from_str(&printed(&["show", "--json"])).unwrap();
     assert_eq!(json[0]["declaration"]["name"], "SUNW.shq:5");
 }

@@ -1,0 +1,109 @@
+//! `clrg explain`, `clrs explain`: why something is as it is, in a few lines.
+
+use super::layout::{Table, plain};
+use super::{Call, Work};
+use crate::ask;
+use crate::failure::Failure;
+use rgm_types::view::{Explanation, NodeVerdict, Pending};
+use rgm_types::{Millis, Subject};
+
+/// Asks about each of them.
+pub fn explain(
+    call: &Call,
+    subjects: impl Iterator<Item = Subject>,
+    mut failures: Vec<Failure>,
+) -> Result<Work, Failure> {
+    let mut told = Vec::new();
+    for subject in subjects {
+        match ask::explanation(subject) {
+            Ok(explanation) => told.push(explanation),
+            Err(failure) if failure.is_refusal() => failures.push(failure),
+            Err(failure) => return Err(failure),
+        }
+    }
+    let print = if call.args.has("--json") {
+        crate::json::pretty(&told)?
+    } else {
+        told.iter().map(text).collect::<Vec<String>>().join("\n")
+    };
+    Ok(Work { print, failures, ..Work::default() })
+}
+
+fn text(told: &Explanation) -> String {
+    let mut text = format!("{}: {}\n", told.object, plain(&told.summary));
+    if !told.nodes.is_empty() {
+        text.push('\n');
+        let heads = &[("Node", 12), ("State", 10), ("Rule", 0)];
+        let table = Table::list(heads, told.nodes.iter().map(row).collect());
+        table.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
+    }
+    section(&mut text, "What led here", told.reasons.iter().map(|r| plain(r)));
+    section(&mut text, "It waits for", told.waits.iter().map(wait));
+    section(&mut text, "What can be done", told.advice.iter().map(|a| plain(a)));
+    text
+}
+
+/// A node that would be taken is marked.
+fn row(verdict: &NodeVerdict) -> Vec<String> {
+    let rule = if verdict.eligible { format!("+ {}", verdict.rule) } else { format!("- {}", verdict.rule) };
+    vec![verdict.node.to_string(), verdict.state.clone(), plain(rule.trim_end())]
+}
+
+fn section(text: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    let lines: String = lines.map(|line| format!("    {line}\n")).collect();
+    if !lines.is_empty() {
+        text.push_str(&format!("\n  {title}:\n{lines}"));
+    }
+}
+
+fn wait(pending: &Pending) -> String {
+    match pending.left {
+        Some(left) => format!("{}; {} left", plain(&pending.what), span(left)),
+        None => plain(&pending.what),
+    }
+}
+
+/// A span of time, in its two largest units.
+fn span(left: Millis) -> String {
+    let secs = left.0.div_ceil(1000);
+    match (secs / 3600, secs % 3600 / 60, secs % 60) {
+        (0, 0, secs) => format!("{secs} s"),
+        (0, mins, secs) => format!("{mins} min {secs} s"),
+        (hours, mins, _) => format!("{hours} h {mins} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn an_explanation_is_a_few_lines_with_what_to_do() {
+        let verdict = |name: &str, eligible, state: &str, rule: &str| NodeVerdict {
+            node: fixture::node(name),
+            state: state.into(),
+            eligible,
+            rule: rule.into(),
+        };
+        let told = Explanation {
+            object: "resource group dns-rg".into(),
+            summary: "offline on both nodes: starting it failed on each of them".into(),
+            nodes: vec![
+                verdict("phys-1", false, "Offline", "START of dns-rs failed 3 min ago: Pingpong_interval"),
+                verdict("phys-2", true, "Pending online", "next in Nodelist"),
+            ],
+            reasons: vec!["12:00 START of dns-rs exited 1 on phys-1".into()],
+            waits: vec![
+                Pending { what: "Pingpong_interval on phys-1".into(), left: Some(Millis(3_421_500)) },
+                Pending { what: "resource db-rs online".into(), left: None },
+            ],
+            advice: vec!["clrg online dns-rg".into()],
+        };
+        insta::assert_snapshot!(text(&told));
+        let bare = Explanation { reasons: vec![], waits: vec![], advice: vec![], nodes: vec![], ..told };
+        assert_eq!(text(&bare).lines().count(), 1);
+        assert_eq!(span(Millis(1)), "1 s");
+        assert_eq!(span(Millis(7_260_000)), "2 h 1 min");
+    }
+}
