@@ -3,8 +3,10 @@
 //! A socket speaks for one node. Who asks is known from the kernel (`SO_PEERCRED`): everyone may
 //! read; only root, or the user the daemon runs as, may change something. What is asked goes to the
 //! shell through one queue and is answered through a channel of its own, so a caller that goes away
-//! or does not listen holds up nobody, and does not undo what it asked for.
+//! or does not listen holds up nobody, and does not undo what it asked for. The event log is told
+//! without the shell: see [`crate::events`].
 
+use crate::events::follow::{Teller, Wanted};
 use rgm_api::frame::{self, Decoder};
 use rgm_api::rgm::{Outcome, Reply, Request};
 use rgm_types::{NodeName, Progress};
@@ -86,7 +88,12 @@ pub struct ListenError {
 
 /// Listens for commands that speak for a node, in the place of a former life's socket. Whoever calls
 /// this holds the lock of the run directory. Must be called inside a `LocalSet`.
-pub fn listen(path: &Path, node: &NodeName, shell: &Sender<Asked>) -> Result<(), ListenError> {
+pub fn listen(
+    path: &Path,
+    node: &NodeName,
+    shell: &Sender<Asked>,
+    teller: &Teller,
+) -> Result<(), ListenError> {
     let failed = |source| ListenError { path: path.to_owned(), source };
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -94,7 +101,12 @@ pub fn listen(path: &Path, node: &NodeName, shell: &Sender<Asked>) -> Result<(),
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     fs::set_permissions(path, Permissions::from_mode(0o666)).map_err(failed)?;
-    let door = Door { node: node.clone(), shell: shell.clone(), unprivileged: Rc::default() };
+    let door = Door {
+        node: node.clone(),
+        shell: shell.clone(),
+        teller: teller.clone(),
+        unprivileged: Rc::default(),
+    };
     spawn_local(door.accept(listener));
     Ok(())
 }
@@ -103,6 +115,7 @@ pub fn listen(path: &Path, node: &NodeName, shell: &Sender<Asked>) -> Result<(),
 struct Door {
     node: NodeName,
     shell: Sender<Asked>,
+    teller: Teller,
     /// Connections of unprivileged users.
     unprivileged: Rc<Cell<usize>>,
 }
@@ -169,6 +182,9 @@ impl Door {
             Ok(call) => call,
             Err(bad) => return stream.write_all(&bad.encode()).await.is_ok(),
         };
+        if let Request::Events { after, about, follow } = call.request {
+            return self.teller.tell(stream, Wanted { after, about, follow }, call.more).await;
+        }
         let (sender, answers) = unbounded_channel();
         let asked = Asked {
             from: self.node.clone(),

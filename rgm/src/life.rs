@@ -2,6 +2,9 @@
 
 use crate::agent::start::StartError as AgentError;
 use crate::agent::{Agent, Means, Setup};
+use crate::events::EventLog;
+use crate::events::follow::Teller;
+use crate::events::tap::Tap;
 use crate::ipc::{self, ASKED_MAX, ListenError};
 use crate::lock::{Lock, LockError};
 use crate::log::chain;
@@ -78,7 +81,7 @@ pub enum LifeError {
 }
 
 /// Works until told to end. Must be called inside a `LocalSet`.
-pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths) -> Result<(), LifeError> {
+pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths, tap: Tap) -> Result<(), LifeError> {
     let several = asks.dev_nodes.is_some();
     for dir in [paths.cluster_run_dir(), paths.cluster_state_dir()] {
         fs::create_dir_all(dir).map_err(|source| LifeError::Dir { path: dir.to_owned(), source })?;
@@ -88,6 +91,9 @@ pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths) -> Result<(),
     let (interrupt, terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
     let lock = Lock::take(&paths.cluster_run_dir().join("rgmd.lock"))?;
     let mut repository = Embedded::open(&paths.ccr_file())?;
+    let events = EventLog::open(&paths.events_dir(), tap.clone());
+    let (version, process) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    tracing::info!("rgmd {version}, process {process}, begins");
     let (cluster, names) = nodes::settle(&mut repository, asks, settings)?;
     raise_files_max();
 
@@ -100,17 +106,18 @@ pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths) -> Result<(),
         agents.insert(name.clone(), agent);
     }
     let links = agents.iter().map(|(name, agent)| (name.clone(), Box::new(agent.clone()) as Box<dyn Link>));
-    let hands = Hands::new(Box::new(repository), links.collect());
+    let teller = Teller::new(events.reader());
+    let hands = Hands::new(Box::new(repository), links.collect(), events);
 
     let (shell_end, asked) = mpsc::channel(ASKED_MAX);
-    let first = listen(&names, several, paths, &shell_end)?;
+    let first = listen(&names, several, paths, &shell_end, &teller)?;
     let recorder = match &asks.record {
         None => Recorder::off(),
         Some(path) => {
             Recorder::create(path).map_err(|source| LifeError::Record { path: path.clone(), source })?
         }
     };
-    let mut sources = Sources { inbox, asked, interrupt, terminate };
+    let mut sources = Sources { inbox, asked, interrupt, terminate, tap };
     let on_signal = if several { OnSignal::TakeOffline } else { OnSignal::EndDaemon };
     let mut shell = Shell::start(hands, recorder, info(&cluster, &names), on_signal)?;
     ready::announce(names.iter(), &first);
@@ -179,13 +186,14 @@ fn listen(
     several: bool,
     paths: &Paths,
     shell: &mpsc::Sender<ipc::Asked>,
+    teller: &Teller,
 ) -> Result<PathBuf, ListenError> {
     let first = paths.for_cluster().rgmd_socket();
     if let Some(name) = names.first() {
-        ipc::listen(&first, name, shell)?;
+        ipc::listen(&first, name, shell, teller)?;
     }
     for name in names.iter().filter(|_| several) {
-        ipc::listen(&paths.for_node(name).rgmd_socket(), name, shell)?;
+        ipc::listen(&paths.for_node(name).rgmd_socket(), name, shell, teller)?;
     }
     Ok(first)
 }

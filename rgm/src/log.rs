@@ -4,6 +4,7 @@
 //! that methods print carry theirs, `[RT,RG,RS]`, handed over in the field `tag`. A syslog that is
 //! not there, or does not keep up, holds up nobody: the line is on the standard error in any case.
 
+use crate::events::tap::Tap;
 use crate::settings::{LogLevel, Settings};
 use rgm_core::event::{Level, LogLine};
 use std::fmt::{self, Write as _};
@@ -24,8 +25,11 @@ const LEVEL: &str = "RGM_LOG";
 /// Where a syslog daemon listens.
 const DEV_LOG: &str = "/dev/log";
 
-/// Starts logging. Once in the life of the process.
-pub fn start(settings: &Settings) {
+/// The target of what the core decided.
+pub const DECISION: &str = "decision";
+
+/// Starts logging, with a tap for the event log. Once in the life of the process.
+pub fn start(settings: &Settings, tap: Tap) {
     let filter = EnvFilter::try_from_env(LEVEL)
         .unwrap_or_else(|_| EnvFilter::default().add_directive(LevelFilter::from(settings.log_level).into()));
     let stderr = tracing_subscriber::fmt::layer().with_target(false).with_writer(io::stderr);
@@ -34,7 +38,8 @@ pub fn start(settings: &Settings) {
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),
     };
-    tracing_subscriber::registry().with(filter).with(stderr).with(syslog).init();
+    let shown = stderr.and_then(syslog).with_filter(filter);
+    tracing_subscriber::registry().with(shown).with(tap.with_filter(LevelFilter::INFO)).init();
     if let Some(error) = missing {
         tracing::info!("no syslog on {DEV_LOG} ({error}): the log goes to the standard error only");
     }
@@ -44,10 +49,10 @@ pub fn start(settings: &Settings) {
 pub fn decision(line: &LogLine) {
     let (text, event, rule) = (&line.text, &line.cause.event, &line.cause.rule);
     match line.level {
-        Level::Error => tracing::error!(event, rule, "{text}"),
-        Level::Warn => tracing::warn!(event, rule, "{text}"),
-        Level::Info => tracing::info!(event, rule, "{text}"),
-        Level::Debug => tracing::debug!(event, rule, "{text}"),
+        Level::Error => tracing::error!(target: DECISION, event, rule, "{text}"),
+        Level::Warn => tracing::warn!(target: DECISION, event, rule, "{text}"),
+        Level::Info => tracing::info!(target: DECISION, event, rule, "{text}"),
+        Level::Debug => tracing::debug!(target: DECISION, event, rule, "{text}"),
     }
 }
 
@@ -114,12 +119,15 @@ fn severity(level: tracing::Level) -> Severity {
     }
 }
 
-/// A line as syslog shows it: the message, then the other fields.
+/// A line taken apart; syslog shows the message, then the other fields.
 #[derive(Default)]
-struct Line {
-    tag: Option<String>,
-    text: String,
-    fields: String,
+pub struct Line {
+    /// `[RT,RG,RS]` of a method that printed it.
+    pub tag: Option<String>,
+    /// The message.
+    pub text: String,
+    /// The others, a blank before each.
+    pub fields: String,
 }
 
 impl Visit for Line {

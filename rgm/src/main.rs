@@ -8,12 +8,13 @@
 //!              └────────────── rgm-cluster links ◄──────────────────────────┘
 //! ```
 //!
-//! One thread, one tokio runtime, no locks. The shell decides nothing; each module says in its first
+//! One thread that decides, one tokio runtime. The shell decides nothing; each module says in its first
 //! lines what it is for.
 #![forbid(unsafe_code)]
 
 mod agent;
 mod clock;
+mod events;
 mod ipc;
 mod life;
 mod lock;
@@ -34,10 +35,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::task::LocalSet;
 
+/// Threads for what would hold up the one that decides: killing a node, reading the event log. As many
+/// as may kill at once, and some that read.
+const BLOCKING_THREADS_MAX: usize = 20;
+
 const AFTER_HELP: &str = "\
 Environment:
   RGM_RUN_DIR    sockets, journals (default /run/rgm)
-  RGM_STATE_DIR  the configuration repository (default /var/lib/rgm)
+  RGM_STATE_DIR  the configuration repository, the event log (default /var/lib/rgm)
   RGM_CONFIG     settings (default /etc/rgm/rgm.toml; it need not exist)
   RGM_LOG        what is logged: error, warn, info, debug, trace (default: log_level of the settings)
 
@@ -94,9 +99,11 @@ fn run(asks: &Asks) -> anyhow::Result<()> {
         println!("{}: good", paths.config().display());
         return Ok(());
     }
-    log::start(&settings);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let tap = events::tap::Tap::default();
+    log::start(&settings, tap.clone());
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
     let runtime = runtime.context("cannot wait for events")?;
-    LocalSet::new().block_on(&runtime, life::live(asks, &settings, &paths))?;
+    LocalSet::new().block_on(&runtime, life::live(asks, &settings, &paths, tap))?;
     Ok(())
 }

@@ -22,8 +22,8 @@ pub trait Effects {
     fn records(&mut self, node: NodeName, records: Records);
     /// Starts something.
     fn act(&mut self, action: Action);
-    /// Writes a line to the log.
-    fn log(&mut self, line: &LogLine);
+    /// Writes lines to the log.
+    fn log(&mut self, lines: &[LogLine]);
     /// Tells a request that asked for more.
     fn progress(&mut self, id: RequestId, progress: Progress);
     /// Answers a request.
@@ -41,7 +41,9 @@ pub fn perform(out: Out, pending: &mut Vec<Write>, effects: &mut impl Effects) -
         effects.records(node, records);
     }
     out.actions.into_iter().for_each(|action| effects.act(action));
-    out.log.iter().for_each(|line| effects.log(line));
+    if !out.log.is_empty() {
+        effects.log(&out.log);
+    }
     out.progress.into_iter().for_each(|(id, progress)| effects.progress(id, progress));
     out.replies.into_iter().for_each(|(id, answer)| effects.reply(id, answer));
     Ok(())
@@ -120,8 +122,9 @@ mod tests {
                 Action::AbortNode { node, .. } => format!("abort {node}"),
             });
         }
-        fn log(&mut self, line: &LogLine) {
-            self.done.push(format!("log {}", line.text));
+        fn log(&mut self, lines: &[LogLine]) {
+            let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+            self.done.push(format!("log {}", texts.join(", ")));
         }
         fn progress(&mut self, id: RequestId, _: Progress) {
             self.done.push(format!("progress of {}", id.0));
@@ -164,7 +167,9 @@ mod tests {
                 Action::Kill { node: node("b"), token: Token(1) },
                 Action::AbortNode { node: node("a"), cause: cause() },
             ],
-            log: vec![LogLine { level: Level::Info, text: "moved".into(), cause: cause() }],
+            log: ["moved", "there"]
+                .map(|text| LogLine { level: Level::Info, text: text.into(), cause: cause() })
+                .into(),
             progress: vec![(RequestId(1), ended)],
             replies: vec![
                 (RequestId(1), Ok(Done::default())),
@@ -185,7 +190,7 @@ mod tests {
                 "journal of b: r1",
                 "kill 1",
                 "abort a",
-                "log moved",
+                "log moved, there",
                 "progress of 1",
                 "reply to 1: true",
                 "reply to 2: false",

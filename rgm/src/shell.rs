@@ -19,6 +19,7 @@ mod tests;
 pub use hands::Hands;
 
 use crate::clock;
+use crate::events::tap::Tap;
 use crate::ipc::Asked;
 use crate::log::chain;
 use crate::perform::perform;
@@ -53,6 +54,8 @@ pub struct Sources {
     pub interrupt: Signal,
     /// SIGTERM.
     pub terminate: Signal,
+    /// What the daemon says of itself, for the event log.
+    pub tap: Tap,
 }
 
 /// Why the loop has ended.
@@ -140,6 +143,10 @@ impl Shell {
                 _ = sources.interrupt.recv() => self.signalled(),
                 _ = sources.terminate.recv() => self.signalled(),
                 event = wake(self.next_deadline()) => self.woken(event),
+                () = sources.tap.more() => {
+                    self.hands.said();
+                    None
+                }
             };
             while let Some(next) = event {
                 self.step(next);
@@ -164,11 +171,13 @@ impl Shell {
         }
     }
 
-    /// Commits what could not be committed before.
+    /// Commits what could not be committed before, and writes down the last words.
     pub fn settle_accounts(&mut self) {
         if let Err(error) = self.hands.commit_rest(&self.pending) {
             tracing::error!("{}", chain(&error));
         }
+        tracing::info!("rgmd, process {}, ends", std::process::id());
+        self.hands.said();
     }
 
     fn step(&mut self, event: Fact) {
@@ -176,6 +185,7 @@ impl Shell {
         let clock = clock::now();
         let out = self.core.step(clock, &event);
         self.recorder.step(clock, &event, &out);
+        self.hands.mark();
         match perform(out, &mut self.pending, &mut self.hands) {
             Ok(()) => self.hands.performed(&event, taken),
             Err(error) => self.failed(&error, &event, clock.boot),

@@ -3,7 +3,7 @@
 //! | variable | default | what lies there |
 //! |---|---|---|
 //! | `RGM_RUN_DIR` | `/run/rgm` | sockets; gone after a boot |
-//! | `RGM_STATE_DIR` | `/var/lib/rgm` | the configuration repository, journals |
+//! | `RGM_STATE_DIR` | `/var/lib/rgm` | the configuration repository, the event log |
 //! | `RGM_CONFIG` | `/etc/rgm/rgm.toml` | settings |
 //! | `RGM_NODE` | none | which node of a cluster on one machine is meant |
 //!
@@ -136,6 +136,11 @@ impl Paths {
     /// The embedded configuration repository: one for the cluster.
     pub fn ccr_file(&self) -> PathBuf {
         self.state_dir.join("ccr.redb")
+    }
+
+    /// The directory of the event log: one for the cluster.
+    pub fn events_dir(&self) -> PathBuf {
+        self.state_dir.join("events")
     }
 
     /// What a process must find in its environment to mean the same paths.

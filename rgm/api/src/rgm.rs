@@ -1,15 +1,15 @@
 //! What commands ask of rgmd, and what it answers.
 //!
-//! One request a connection at a time. A request with `more` gets any number of [`Reply::Progress`]
-//! messages marked `continues` before its last one. The node a caller speaks for is the node whose
+//! One request a connection at a time. A request with `more` gets any number of [`Reply::Progress`],
+//! or of [`Reply::Event`], messages marked `continues` before its last one. The node a caller speaks for is the node whose
 //! socket it connected to.
 
 mod connection;
 
-pub use connection::{Connection, Failure};
+pub use connection::{Connection, Failure, Told};
 
 use crate::Interface;
-use rgm_types::view::{Explanation, Snapshot};
+use rgm_types::view::{EventRecord, Explanation, Snapshot};
 use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal, Subject};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,20 @@ pub enum Request {
     Explain {
         /// What.
         subject: Subject,
+    },
+    /// What was decided, and why? Anyone, with `more`. Answered by any number of [`Reply::Event`] and
+    /// [`Reply::EventsGone`], oldest first, and at last by [`Reply::EventsEnd`].
+    #[serde(rename = "org.rgm.Events")]
+    Events {
+        /// Only later ones than this number; without it, all that are kept.
+        #[serde(default)]
+        after: Option<u64>,
+        /// Only those that name this object.
+        #[serde(default)]
+        about: Option<String>,
+        /// Go on with those to come, until the caller hangs up.
+        #[serde(default)]
+        follow: bool,
     },
     /// Change something. Root only. Answered by [`Reply::Done`].
     #[serde(rename = "org.rgm.Change")]
@@ -64,6 +78,7 @@ impl Interface for Request {
         "org.rgm.Get",
         "org.rgm.Snapshot",
         "org.rgm.Explain",
+        "org.rgm.Events",
         "org.rgm.Change",
         "org.rgm.RegisterType",
         "org.rgm.Info",
@@ -83,6 +98,12 @@ pub enum Reply {
     Explanation(Explanation),
     /// Before the last answer of a request with `more`.
     Progress(Progress),
+    /// To [`Request::Events`].
+    Event(EventRecord),
+    /// To [`Request::Events`]: those were asked for, and are kept no longer.
+    EventsGone(EventsGone),
+    /// To [`Request::Events`]: all that there are were told.
+    EventsEnd(EventsEnd),
     /// To [`Request::Change`] and [`Request::RegisterType`].
     Done(Done),
     /// To [`Request::Info`].
@@ -102,6 +123,22 @@ pub struct Info {
     pub nodes: Vec<String>,
     /// Cluster name.
     pub cluster: String,
+}
+
+/// Events that are kept no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsGone {
+    /// Number of the first.
+    pub first: u64,
+    /// Number of the last.
+    pub last: u64,
+}
+
+/// The end of the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsEnd {
+    /// Number of the last event there is, whether it was told or not; 0: there is none.
+    pub last: u64,
 }
 
 /// The name of the error that carries a [`Refusal`].

@@ -66,6 +66,7 @@ fn one_connection_carries_one_call_after_the_other() {
             frame::encode_reply::<Request>(&Reply::Value(GetValue::Text("x".repeat(100_000))), false)
         }
         Request::Snapshot {}
+        | Request::Events { .. }
         | Request::Explain { .. }
         | Request::Change { .. }
         | Request::RegisterType { .. } => Vec::new(),

@@ -12,6 +12,7 @@ pub use crate::ids::{RequestId, Token};
 use alloc::string::String;
 use alloc::vec::Vec;
 use rgm_types::config::Write;
+pub use rgm_types::view::Level;
 use rgm_types::{
     Command, Done, GroupName, Method, Millis, NodeName, Progress, PropName, Refusal, ResourceName, TypeName,
 };
@@ -213,20 +214,6 @@ pub struct Cause {
     pub event: String,
     /// The rule, in a few words.
     pub rule: String,
-}
-
-/// How much a log line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// A service is hurt.
-    Error,
-    /// A human may need to look.
-    Warn,
-    /// A state change.
-    Info,
-    /// A decision and its reason.
-    Debug,
 }
 
 /// One line of the log of decisions.

@@ -145,6 +145,11 @@ impl Rgm {
         self.emit()
     }
 
+    /// What a command is called in a sentence: `switch of …`.
+    pub fn in_words(command: &rgm_types::Command) -> String {
+        handlers::tell::command(command)
+    }
+
     /// When [`Event::Tick`] is due (boot clock), and why.
     pub fn next_deadline(&self) -> Option<(Millis, &'static str)> {
         let methods = self.deadlines.first().map(|(d, _)| (*d, "a method that must have ended by now"));

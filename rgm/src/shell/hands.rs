@@ -1,6 +1,8 @@
 //! What the shell does to the world: the repository, the nodes, those who wait for an answer.
 
 use super::End;
+use crate::clock;
+use crate::events::EventLog;
 use crate::ipc::Answers;
 use crate::log;
 use crate::perform::{Effects, Records};
@@ -16,6 +18,7 @@ pub struct Hands {
     repository: Box<dyn Repository>,
     generation: Generation,
     links: BTreeMap<NodeName, Box<dyn Link>>,
+    events: EventLog,
     waiting: BTreeMap<RequestId, Waiting>,
     /// The request that takes everything offline, and its answer.
     closing: Option<RequestId>,
@@ -29,15 +32,33 @@ pub(super) struct Waiting {
     pub(super) answers: Answers,
     /// Remarks made before the core was asked.
     pub(super) remarks: Vec<String>,
+    /// What was asked, in words, where that is worth a line in the log.
+    pub(super) asked: Option<String>,
+}
+
+impl Waiting {
+    /// What came of it, to the log.
+    fn log(&self, id: RequestId, answer: &Result<Done, Refusal>) {
+        let (id, Some(asked)) = (id.0, &self.asked) else { return };
+        match answer {
+            Ok(_) => tracing::info!("request {id}, {asked}: done"),
+            Err(refusal) => tracing::info!("request {id}, {asked}: refused: {}", refusal.message),
+        }
+    }
 }
 
 impl Hands {
     /// Hands that reach these nodes.
-    pub fn new(repository: Box<dyn Repository>, links: BTreeMap<NodeName, Box<dyn Link>>) -> Self {
+    pub fn new(
+        repository: Box<dyn Repository>,
+        links: BTreeMap<NodeName, Box<dyn Link>>,
+        events: EventLog,
+    ) -> Self {
         Self {
             repository,
             generation: Generation(0),
             links,
+            events,
             waiting: BTreeMap::new(),
             closing: None,
             closed: None,
@@ -96,13 +117,23 @@ impl Hands {
         self.stash.pop_front()
     }
 
+    /// What was said so far was said before the step that is performed next.
+    pub(super) fn mark(&mut self) {
+        self.events.mark();
+    }
+
+    /// The daemon said something.
+    pub(super) fn said(&mut self) {
+        self.events.said(clock::now());
+    }
+
     pub(super) fn wait(&mut self, id: RequestId, waiting: Waiting) {
         self.waiting.insert(id, waiting);
     }
 
     pub(super) fn refuse_all(&mut self, refusal: &Refusal) {
-        for waiting in std::mem::take(&mut self.waiting).into_values() {
-            waiting.answers.last(Err(refusal.clone()));
+        for id in self.waiting.keys().copied().collect::<Vec<_>>() {
+            self.reply(id, Err(refusal.clone()));
         }
         if self.closing.is_some() {
             self.closed = Some(Err(refusal.clone()));
@@ -144,8 +175,9 @@ impl Effects for Hands {
         }
     }
 
-    fn log(&mut self, line: &LogLine) {
-        log::decision(line);
+    fn log(&mut self, lines: &[LogLine]) {
+        lines.iter().for_each(log::decision);
+        self.events.decided(clock::now(), lines);
     }
 
     fn progress(&mut self, id: RequestId, progress: Progress) {
@@ -160,7 +192,10 @@ impl Effects for Hands {
             return;
         }
         let Some(waiting) = self.waiting.remove(&id) else { return };
-        let Waiting { answers, mut remarks } = waiting;
+        waiting.log(id, &answer);
+        // Whoever has the answer finds it, and all that led to it, in the event log.
+        self.said();
+        let Waiting { answers, mut remarks, .. } = waiting;
         answers.last(answer.map(|mut done| {
             remarks.append(&mut done.messages);
             Reply::Done(Done { messages: remarks, ..done })

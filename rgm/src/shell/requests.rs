@@ -5,6 +5,7 @@ use super::{Fact, Shell};
 use crate::clock;
 use crate::ipc::{Answers, Asked};
 use rgm_api::rgm::{Info, Outcome, Reply, Request};
+use rgm_core::Rgm;
 use rgm_core::event::Event;
 use rgm_types::{Command, Done, InstalledNodes, NodeName, Refusal, SchaErr};
 use rtr_parser::Severity;
@@ -29,7 +30,7 @@ impl Shell {
                 answers.last(done.map(|done| Reply::Done(with(remarks, done))));
             }
             Sorted::Change { command, dry_run: false, remarks } => {
-                return Some(self.change(from, command, Waiting { answers, remarks }));
+                return Some(self.change(from, command, answers, remarks));
             }
         }
         None
@@ -46,9 +47,15 @@ impl Shell {
         Answers::last(answers, outcome);
     }
 
-    fn change(&mut self, from: NodeName, command: Command, waiting: Waiting) -> Fact {
+    fn change(&mut self, from: NodeName, command: Command, answers: Answers, remarks: Vec<String>) -> Fact {
         let id = self.next_id();
-        self.hands.wait(id, waiting);
+        // Agents tell their status all the time, and the core says what changes by it.
+        let silent = matches!(command, Command::SetStatus { .. });
+        let asked = (!silent).then(|| Rgm::in_words(&command));
+        if let Some(asked) = &asked {
+            tracing::info!("request {}, {asked}: asked on node {from}", id.0);
+        }
+        self.hands.wait(id, Waiting { answers, remarks, asked });
         Event::Request { id, from, command }.into()
     }
 
@@ -63,6 +70,7 @@ impl Shell {
             Request::Info {} => {
                 Sorted::Read(Ok(Reply::Info(Info { node: from.to_string(), ..self.info.clone() })))
             }
+            Request::Events { .. } => Sorted::Read(Err(told_elsewhere())),
             Request::Change { .. } | Request::RegisterType { .. } if !privileged => refused(),
             Request::Change { command, dry_run } => Sorted::Change { command, dry_run, remarks: Vec::new() },
             Request::RegisterType { file, text, installed_nodes, dry_run } => {
@@ -117,6 +125,11 @@ fn no_access() -> Refusal {
         "only root may change the configuration or the state of resources",
         "run as root",
     )
+}
+
+/// The event log does not come this way: its connection tells it.
+fn told_elsewhere() -> Refusal {
+    Refusal::new(SchaErr::Internal, "the event log is told by the connection, not by the shell", "")
 }
 
 fn unsettled() -> Refusal {

@@ -1,6 +1,7 @@
 //! The shell with a repository that fails when told to, and nodes that write down what they are told.
 
 use super::*;
+use crate::events::EventLog;
 use crate::ipc::{Asked, answers};
 use rgm_api::rgm::{Outcome, Request};
 use rgm_ccr::Repository;
@@ -10,6 +11,7 @@ use rgm_types::{Command, Entry, Generation, PropSet};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use tempfile::TempDir;
 
 /// A repository in memory; it fails as often as told.
 #[derive(Default, Clone)]
@@ -69,6 +71,7 @@ struct World {
     inbox: Inbox,
     disk: Disk,
     told: Rc<RefCell<Vec<ToNode>>>,
+    _dir: TempDir,
 }
 
 impl World {
@@ -87,9 +90,11 @@ impl World {
             nodes: vec![],
             cluster: String::new(),
         };
-        let hands = Hands::new(Box::new(disk.clone()), links);
+        let dir = tempfile::tempdir().unwrap();
+        let events = EventLog::open(dir.path(), Tap::default());
+        let hands = Hands::new(Box::new(disk.clone()), links, events);
         let shell = Shell::start(hands, Recorder::off(), info, OnSignal::TakeOffline).unwrap();
-        Self { shell, inbox, disk, told }
+        Self { shell, inbox, disk, told, _dir: dir }
     }
 
     fn drive(&mut self) {

@@ -182,3 +182,67 @@ pub struct Pending {
     /// How long still, where that is known.
     pub left: Option<Millis>,
 }
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// A service is hurt.
+    Error,
+    /// A human may need to look.
+    Warn,
+    /// A state change.
+    Info,
+    /// A decision and its reason.
+    Debug,
+}
+
+impl Level {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+/// One line of the event log: what was decided or happened, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventRecord {
+    /// Counted from 1 over all lives of the daemon. A number that is missing belongs to a line that
+    /// could not be written; the next line says so.
+    pub seq: u64,
+    /// When, wall clock: it may jump, `seq` does not.
+    pub at: Millis,
+    /// How much it matters.
+    pub level: Level,
+    /// What.
+    pub text: String,
+    /// The event that led to it; empty for what the daemon says of itself and of methods.
+    #[serde(default)]
+    pub event: String,
+    /// The rule that applied; empty likewise.
+    #[serde(default)]
+    pub rule: String,
+}
+
+impl EventRecord {
+    /// True if it names this object, as a word of its own.
+    pub fn names(&self, object: &str) -> bool {
+        let part_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+        [&self.text, &self.event, &self.rule].into_iter().any(|text| {
+            text.match_indices(object).any(|(at, found)| {
+                let (before, behind) = (text.get(..at), text.get(at + found.len()..));
+                let before = before.and_then(|t| t.chars().next_back());
+                // A full stop or a colon behind a name is punctuation where no name goes on behind it.
+                let mut behind = behind.unwrap_or_default().chars().skip_while(|c| matches!(c, '.' | ':'));
+                let open = behind.next();
+                !before.is_some_and(part_of_name) && !open.is_some_and(part_of_name)
+            })
+        })
+    }
+}

@@ -244,13 +244,18 @@ impl DevCluster {
 
     /// All there is to know, at once.
     pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(self.connect()?.snapshot()?)
+    }
+
+    /// A connection to rgmd.
+    pub fn connect(&self) -> Result<Connection> {
         let dir = |name| Some(self.dir().join(name).into_os_string());
         let paths = Paths::from_vars(|name| match name {
             "RGM_RUN_DIR" => dir("run"),
             "RGM_STATE_DIR" => dir("state"),
             _ => None,
         })?;
-        Ok(Connection::open(&paths)?.snapshot()?)
+        Ok(Connection::open(&paths)?)
     }
 
     /// The state of a group on a node; `None` if there is no such group.

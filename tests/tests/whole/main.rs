@@ -6,6 +6,7 @@ mod apart;
 mod bare;
 mod disk;
 mod ends;
+mod events;
 mod failover;
 mod killed;
 mod methods;

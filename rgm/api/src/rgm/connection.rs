@@ -1,9 +1,9 @@
 //! A command's connection to rgmd: one function per request, one error that knows its exit code.
 
-use super::{Info, Reply, Request};
+use super::{EventsGone, Info, Reply, Request};
 use crate::Paths;
 use crate::client::{CallError, Client};
-use rgm_types::view::{Explanation, Snapshot};
+use rgm_types::view::{EventRecord, Explanation, Snapshot};
 use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal, SchaErr, Subject};
 use std::io;
 use std::path::PathBuf;
@@ -83,6 +83,15 @@ impl Failure {
     }
 }
 
+/// What the event log has to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// An event.
+    Event(EventRecord),
+    /// These were asked for, and are kept no longer.
+    Gone(EventsGone),
+}
+
 /// A connection to the rgmd that speaks for a node.
 #[derive(Debug)]
 pub struct Connection {
@@ -146,6 +155,33 @@ impl Connection {
     ) -> Result<Done, Failure> {
         let (file, text) = (file.to_owned(), text.to_owned());
         self.done(&Request::RegisterType { file, text, installed_nodes, dry_run }, None)
+    }
+
+    /// Reads the event log, oldest first: those later than `after`, that name `about`. Returns the number
+    /// of the last event there is; with `follow`, only once the daemon goes away.
+    pub fn events(
+        &mut self,
+        after: Option<u64>,
+        about: Option<&str>,
+        follow: bool,
+        each: &mut dyn FnMut(Told),
+    ) -> Result<u64, Failure> {
+        let request = Request::Events { after, about: about.map(str::to_owned), follow };
+        let answer = self.client.call_more(&request, |reply| match reply {
+            Reply::Event(event) => each(Told::Event(event)),
+            Reply::EventsGone(gone) => each(Told::Gone(gone)),
+            Reply::Value(_)
+            | Reply::Snapshot(_)
+            | Reply::Explanation(_)
+            | Reply::Progress(_)
+            | Reply::EventsEnd(_)
+            | Reply::Done(_)
+            | Reply::Info(_) => {}
+        });
+        let Reply::EventsEnd(end) = answer.map_err(|e| Failure::from_call(e, &self.paths))? else {
+            return Err(self.unexpected("the end of the events"));
+        };
+        Ok(end.last)
     }
 
     /// Who is it?

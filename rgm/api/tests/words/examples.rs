@@ -2,10 +2,10 @@
 //!
 //! The functions that name a kind have no wildcard: a new word does not compile until it is named.
 
-use rgm_api::rgm::{Info, Reply, Request};
+use rgm_api::rgm::{EventsEnd, EventsGone, Info, Reply, Request};
 use rgm_types::view::{
-    Explanation, GroupOnNode, GroupView, NodeVerdict, NodeView, Pending, PropView, ResourceOnNode,
-    ResourceView, Snapshot, TypeView,
+    EventRecord, Explanation, GroupOnNode, GroupView, Level, NodeVerdict, NodeView, Pending, PropView,
+    ResourceOnNode, ResourceView, Snapshot, TypeView,
 };
 use rgm_types::{
     Bring, Command, ControlOp, Done, GetValue, GroupName, GroupState, InstalledNodes, Method, Millis,
@@ -198,6 +198,7 @@ pub fn requests() -> Vec<Request> {
             dry_run: true,
         },
         Request::Info {},
+        Request::Events { after: Some(7), about: Some(text("dns-rg")), follow: true },
     ];
     let commands = configuring().into_iter().chain(switching());
     requests.extend(commands.map(|command| Request::Change { command, dry_run: false }));
@@ -294,6 +295,16 @@ pub fn replies() -> Vec<Reply> {
     replies.push(Reply::Snapshot(snapshot()));
     replies.push(Reply::Explanation(explanation()));
     replies.extend(progress().into_iter().map(Reply::Progress));
+    replies.push(Reply::Event(EventRecord {
+        seq: 8,
+        at: Millis(1_763_793_532_123),
+        level: Level::Warn,
+        text: text("resource dns-rs is restarted on node phys-1"),
+        event: text("its process died"),
+        rule: text("Retry_count 2 within Retry_interval 300 s"),
+    }));
+    replies.push(Reply::EventsGone(EventsGone { first: 1, last: 6 }));
+    replies.push(Reply::EventsEnd(EventsEnd { last: 8 }));
     let step = PlannedStep { wave: 1, node: node("phys-1"), resource: resource(), method: Method::Stop };
     replies.push(Reply::Done(Done { messages: vec![text("remark")], plan: vec![step] }));
     replies.push(Reply::Info(Info {
@@ -309,7 +320,7 @@ pub fn replies() -> Vec<Reply> {
 }
 
 /// Kinds of answers, values and progress that [`reply_name`] tells apart.
-const REPLY_KINDS: usize = 12;
+const REPLY_KINDS: usize = 15;
 
 fn reply_name(reply: &Reply) -> &'static str {
     match reply {
@@ -323,6 +334,9 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::Progress(Progress::MethodStarted { .. }) => "method started",
         Reply::Progress(Progress::MethodEnded { .. }) => "method ended",
         Reply::Progress(Progress::GroupState { .. }) => "group state",
+        Reply::Event(_) => "event",
+        Reply::EventsGone(_) => "events gone",
+        Reply::EventsEnd(_) => "events end",
         Reply::Done(_) => "done",
         Reply::Info(_) => "info",
     }

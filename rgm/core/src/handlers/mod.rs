@@ -8,7 +8,7 @@ mod fault;
 mod giveover;
 mod membership;
 mod method;
-mod tell;
+pub(crate) mod tell;
 
 pub(crate) use change::Job;
 

@@ -24,7 +24,7 @@ pub(super) fn event(event: &Event) -> String {
 }
 
 /// What a command is called in a sentence.
-pub(super) fn command(command: &Command) -> String {
+pub(crate) fn command(command: &Command) -> String {
     match command {
         Command::TypeRegister { declaration } => format!("registration of type {}", declaration.name),
         Command::TypeSet { name, .. } => format!("change of type {name}"),
