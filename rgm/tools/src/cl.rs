@@ -129,6 +129,16 @@ impl Work {
         Self { print: text, ..Self::default() }
     }
 
+    /// Facts about these objects. Where none was found of those that were named, there is nothing to print.
+    pub fn facts<T>(
+        objects: &[T],
+        failures: Vec<Failure>,
+        print: impl FnOnce() -> Result<String, Failure>,
+    ) -> Result<Self, Failure> {
+        let print = if objects.is_empty() && !failures.is_empty() { String::new() } else { print()? };
+        Ok(Self { print, failures, ..Self::default() })
+    }
+
     /// A change.
     pub fn change(command: Command) -> Self {
         Self::changes([command])

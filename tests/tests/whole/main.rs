@@ -4,6 +4,7 @@
 mod agents_gds;
 mod apart;
 mod bare;
+mod cl_commands;
 mod disk;
 mod ends;
 mod events;

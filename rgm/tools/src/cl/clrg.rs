@@ -221,32 +221,34 @@ fn resume(call: &Call) -> Result<Work, Failure> {
 
 fn list(call: &Call) -> Result<Work, Failure> {
     let (groups, failures) = pick::groups(call)?;
-    let print = if call.args.has("--json") {
-        crate::json::pretty(&groups)?
-    } else if call.verbose() {
-        show::list(&groups)
-    } else {
-        groups.iter().map(|g| format!("{}\n", g.name)).collect()
-    };
-    Ok(Work { print, failures, ..Work::default() })
+    Work::facts(&groups, failures, || {
+        if call.args.has("--json") {
+            return crate::json::pretty(&groups);
+        }
+        Ok(if call.verbose() {
+            show::list(&groups)
+        } else {
+            groups.iter().map(|g| format!("{}\n", g.name)).collect()
+        })
+    })
 }
 
 fn status(call: &Call) -> Result<Work, Failure> {
     let (groups, failures) = pick::groups(call)?;
-    let print = if call.args.has("--json") { crate::json::pretty(&groups)? } else { show::status(&groups) };
-    Ok(Work { print, failures, ..Work::default() })
+    Work::facts(&groups, failures, || {
+        if call.args.has("--json") { crate::json::pretty(&groups) } else { Ok(show::status(&groups)) }
+    })
 }
 
 fn show(call: &Call) -> Result<Work, Failure> {
     let (groups, failures) = pick::groups(call)?;
     let only = call.args.items("-p")?;
     let cluster = call.snapshot()?;
-    let print = match (call.args.has("--json"), only.is_empty()) {
-        (true, _) => show::json(&groups, cluster)?,
-        (false, true) => show::text(&groups, cluster, call.verbose()),
-        (false, false) => show::properties(&groups, &only)?,
-    };
-    Ok(Work { print, failures, ..Work::default() })
+    Work::facts(&groups, failures, || match (call.args.has("--json"), only.is_empty()) {
+        (true, _) => show::json(&groups, cluster),
+        (false, true) => Ok(show::text(&groups, cluster, call.verbose())),
+        (false, false) => show::properties(&groups, &only),
+    })
 }
 
 fn explain(call: &Call) -> Result<Work, Failure> {

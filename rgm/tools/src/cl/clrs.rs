@@ -190,14 +190,16 @@ fn depends(view: &ResourceView, on: &ResourceName) -> bool {
 
 fn list(call: &Call) -> Result<Work, Failure> {
     let (resources, failures) = pick::views(call)?;
-    let print = if call.args.has("--json") {
-        crate::json::pretty(&resources)?
-    } else if call.verbose() {
-        show::list(&resources)
-    } else {
-        resources.iter().map(|r| format!("{}\n", r.name)).collect()
-    };
-    Ok(Work { print, failures, ..Work::default() })
+    Work::facts(&resources, failures, || {
+        if call.args.has("--json") {
+            return crate::json::pretty(&resources);
+        }
+        Ok(if call.verbose() {
+            show::list(&resources)
+        } else {
+            resources.iter().map(|r| format!("{}\n", r.name)).collect()
+        })
+    })
 }
 
 fn list_props(call: &Call) -> Result<Work, Failure> {
@@ -206,30 +208,29 @@ fn list_props(call: &Call) -> Result<Work, Failure> {
     let (resources, failures) = pick::views(call)?;
     let types = pick::types(call)?;
     let props = show::known_properties(&resources, &types, kind, &only);
-    let print = show::property_names(&props, call.verbose(), call.args.has("--json"))?;
-    Ok(Work { print, failures, ..Work::default() })
+    let print = || show::property_names(&props, call.verbose(), call.args.has("--json"));
+    Work::facts(&props, failures, print)
 }
 
 fn status(call: &Call) -> Result<Work, Failure> {
     let (resources, failures) = pick::views(call)?;
-    let print = if call.args.has("--json") {
-        crate::json::pretty(&resources)?
-    } else {
-        show::status(&resources, call.verbose())
-    };
-    Ok(Work { print, failures, ..Work::default() })
+    Work::facts(&resources, failures, || {
+        if call.args.has("--json") {
+            return crate::json::pretty(&resources);
+        }
+        Ok(show::status(&resources, call.verbose()))
+    })
 }
 
 fn show(call: &Call) -> Result<Work, Failure> {
     let (resources, failures) = pick::views(call)?;
     let only = call.args.items("-p")?;
     let cluster = call.snapshot()?;
-    let print = match (call.args.has("--json"), only.is_empty()) {
-        (true, _) => crate::json::pretty(&resources)?,
-        (false, true) => show::text(&resources, cluster, call.verbose()),
-        (false, false) => show::properties(&resources, cluster, &only)?,
-    };
-    Ok(Work { print, failures, ..Work::default() })
+    Work::facts(&resources, failures, || match (call.args.has("--json"), only.is_empty()) {
+        (true, _) => crate::json::pretty(&resources),
+        (false, true) => Ok(show::text(&resources, cluster, call.verbose())),
+        (false, false) => show::properties(&resources, cluster, &only),
+    })
 }
 
 fn explain(call: &Call) -> Result<Work, Failure> {

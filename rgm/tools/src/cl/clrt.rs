@@ -6,11 +6,10 @@ mod table;
 pub use table::CLRT;
 
 use super::objects::{self, Found};
-use super::{Call, ClErr, Named, Work, layout};
+use super::{Call, ClErr, Named, Work};
 use crate::ask::Change;
 use crate::failure::Failure;
-use crate::{names, properties, register as registration, values};
-use layout::Table;
+use crate::{names, properties, register as registration};
 use rgm_types::view::TypeView;
 use rgm_types::{Command, InstalledNodes, NodeName, PropSet};
 
@@ -168,34 +167,33 @@ impl TypeChange {
 
 fn list(call: &Call) -> Result<Work, Failure> {
     let Found { objects, failures } = shown(call)?;
-    let print = if call.args.has("--json") {
-        crate::json::pretty(&objects)?
-    } else if call.verbose() {
-        let row = |t: &&TypeView| {
-            vec![t.declaration.name.to_string(), values::installed(&t.declaration.installed_nodes)]
-        };
-        Table::list(&[("Resource Type", 25), ("Node List", 0)], objects.iter().map(row).collect())
-    } else {
-        objects.iter().map(|t| format!("{}\n", t.declaration.name)).collect()
-    };
-    Ok(Work { print, failures, ..Work::default() })
+    Work::facts(&objects, failures, || {
+        if call.args.has("--json") {
+            return crate::json::pretty(&objects);
+        }
+        Ok(if call.verbose() {
+            show::list(&objects)
+        } else {
+            objects.iter().map(|t| format!("{}\n", t.declaration.name)).collect()
+        })
+    })
 }
 
 fn list_props(call: &Call) -> Result<Work, Failure> {
     let Found { objects, failures } = shown(call)?;
     let only = call.args.items("-p")?;
-    let print = show::properties(&objects, &only, call.verbose(), call.args.has("--json"))?;
-    Ok(Work { print, failures, ..Work::default() })
+    let print = || show::properties(&objects, &only, call.verbose(), call.args.has("--json"));
+    Work::facts(&objects, failures, print)
 }
 
 fn show(call: &Call) -> Result<Work, Failure> {
     let Found { objects, failures } = shown(call)?;
-    let print = if call.args.has("--json") {
-        crate::json::pretty(&objects)?
-    } else {
-        show::text(&objects, call.verbose())
-    };
-    Ok(Work { print, failures, ..Work::default() })
+    Work::facts(&objects, failures, || {
+        if call.args.has("--json") {
+            return crate::json::pretty(&objects);
+        }
+        Ok(show::text(&objects, call.verbose()))
+    })
 }
 
 /// The types a call is about, as far as they are installed on its nodes.

@@ -6,6 +6,12 @@ use crate::values::{init_nodes, installed, or_null, shown_value, truth, type_wor
 use rgm_types::view::TypeView;
 use rgm_types::{PropDecl, ResourceType, UpgradeTunability};
 
+/// `list -v`.
+pub fn list(types: &[&TypeView]) -> String {
+    let row = |t: &&TypeView| vec![t.declaration.name.to_string(), installed(&t.declaration.installed_nodes)];
+    Table::list(&[("Resource Type", 25), ("Node List", 0)], types.iter().map(row).collect())
+}
+
 /// `show`.
 pub fn text(types: &[&TypeView], verbose: bool) -> String {
     let mut sheet = Sheet::titled("Registered Resource Types");
