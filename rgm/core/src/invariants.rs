@@ -10,7 +10,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use rgm_types::{Method, NodeName, Resource};
+use rgm_types::{GroupName, Method, NodeName, Resource};
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,9 @@ impl Rgm {
 
     /// INV-01: a resource of a failover group is never possibly running on two nodes.
     fn one_primary(&self, found: &mut Vec<Violation>) {
-        for (group, board) in &self.boards {
+        let failover =
+            |name: &GroupName| self.conf.groups.get(name).is_none_or(|g| !self.conf.is_scalable(g));
+        for (group, board) in self.boards.iter().filter(|(name, _)| failover(name)) {
             let busy: BTreeSet<&NodeName> =
                 board.iter().filter(|(_, _, c)| !c.is_clear()).map(|(_, n, _)| n).collect();
             if busy.len() > 1 {

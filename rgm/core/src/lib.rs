@@ -37,6 +37,7 @@ mod handlers;
 mod ids;
 pub mod invariants;
 mod links;
+mod load;
 pub mod model;
 mod ops;
 mod order;
@@ -86,6 +87,8 @@ pub(crate) struct Motion {
     quiesced: bool,
     /// Nodes it has been seen online on since it was last offline there.
     came_up: BTreeSet<NodeName>,
+    /// Where it was last seen at rest, and where not gone: others may wait for that.
+    standing: place::Standing,
     /// The configuration change of it that is being validated.
     lock: Option<RequestId>,
     /// Changes that wait for that one.
@@ -112,6 +115,11 @@ pub struct Rgm {
     dirty: BTreeSet<GroupName>,
     /// Groups to be placed before anything is settled.
     unplaced: BTreeSet<GroupName>,
+    /// Groups that lack a node and look for one by themselves.
+    lacking: BTreeSet<GroupName>,
+    /// A node may have become possible for them.
+    freed: bool,
+    loads: load::Loads,
     clock: Clock,
     cause: Option<Cause>,
     touched: BTreeSet<Place>,
@@ -134,7 +142,8 @@ impl Rgm {
     pub fn load(entries: Vec<Entry>, generation: Generation, first_token: Token) -> Result<Self, LoadError> {
         let conf = Conf::load(entries, generation)?;
         let nodes = conf.nodes.keys().map(|n| (n.clone(), Node::default())).collect();
-        Ok(Self { conf, nodes, next_token: first_token.0, ..Self::default() })
+        let loads = load::Loads::of(&conf);
+        Ok(Self { conf, nodes, loads, next_token: first_token.0, ..Self::default() })
     }
 
     /// Takes one event and says what to do about it. See [`Out`] for the order that is law.
@@ -158,7 +167,7 @@ impl Rgm {
             .values()
             .filter_map(|n| n.barred_until)
             .map(|t| (t, "an evacuated node is free again"));
-        methods.into_iter().chain(bars).min()
+        methods.into_iter().chain(bars).chain(self.next_retry()).min()
     }
 
     // --- the state, read ---
@@ -229,6 +238,7 @@ impl Rgm {
         let mut new = old.clone();
         change(&mut new);
         if new != old {
+            self.freed |= !old.wanted.is_subset(&new.wanted);
             self.write(Write::Put(Entry::Run(group.clone(), new)));
             self.stir_around(group);
         }
@@ -242,6 +252,7 @@ impl Rgm {
     /// Changes the configuration now and in the repository.
     pub(crate) fn write(&mut self, write: Write) {
         self.conf.apply(&write);
+        self.loads.follow(&self.conf, &write);
         let key = write.key();
         self.out.writes.retain(|w| w.key() != key);
         self.out.writes.push(write);

@@ -232,6 +232,11 @@ impl Rgm {
     }
 
     fn missed(&self, group: &GroupName, node: &NodeName, online: &[NodeName]) -> String {
+        if let Some(other) = self.in_the_way_of(group, node) {
+            return format!(
+                "resource group {group} can not start on node {node}: resource group {other} is in its way"
+            );
+        }
         match online.first() {
             Some(other) => format!(
                 "resource group {group} failed to start on chosen node {node} and is online on node {other}"
@@ -267,6 +272,9 @@ impl Rgm {
             (Plan::Blocked(Block::Dependency(dep)), _) => {
                 Some(format!("resource {name} is not started on node {node}: it depends on resource {dep}, which is not online"))
             }
+            (Plan::Blocked(Block::Group(other)), _) => Some(format!(
+                "resource {name} is not started on node {node}: resource group {other} could not start or stop there"
+            )),
             _ => None,
         })
     }

@@ -15,6 +15,9 @@ use rgm_types::{Group, GroupName, Method, NodeName, Resource, ResourceName};
 /// A cell's place, borrowed.
 type Spot<'a> = (&'a ResourceName, &'a NodeName);
 
+/// A group coming up (true) or going down on a node.
+pub(crate) type Passage<'a> = (&'a GroupName, &'a NodeName, bool);
+
 /// See the module. It is made anew for each moment, and holds nothing that could grow old.
 pub(crate) struct Outlook<'a> {
     pub(crate) rgm: &'a Rgm,
@@ -23,6 +26,8 @@ pub(crate) struct Outlook<'a> {
     hopeless: RefCell<BTreeMap<Spot<'a>, bool>>,
     frozen: RefCell<BTreeMap<&'a GroupName, Option<Place>>>,
     scenes: RefCell<BTreeMap<(&'a GroupName, &'a NodeName), Rc<Scene<'a>>>>,
+    /// What groups wait for on a node. See `place/held.rs`.
+    pub(crate) held: RefCell<BTreeMap<Passage<'a>, Option<Plan>>>,
 }
 
 /// What goes on with a group on a node, as far as all its members have to know.
@@ -47,6 +52,7 @@ impl Rgm {
             hopeless: RefCell::default(),
             frozen: RefCell::default(),
             scenes: RefCell::default(),
+            held: RefCell::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::cell::{Cell, Phase};
 use crate::links::{Dep, Flavour};
 use crate::outlook::{Outlook, Scene};
 use crate::{Place, Rgm};
-use rgm_types::{Method, NodeName, Resource, ResourceName};
+use rgm_types::{GroupName, Method, NodeName, Resource, ResourceName};
 
 /// What a cell should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub(crate) enum Block {
     Foreign(ResourceName),
     /// What depends on it could not be stopped.
     Dependent(ResourceName),
+    /// Another group, that it has to be with or without, can not start or stop.
+    Group(GroupName),
 }
 
 /// What has to come first.
@@ -68,6 +70,8 @@ pub(crate) enum Wait {
     Owed(ResourceName),
     /// This resource, in the order of starting or stopping.
     After(ResourceName),
+    /// Another group has to be there, or gone, first.
+    Group(GroupName),
 }
 
 impl Rgm {
@@ -136,6 +140,9 @@ impl<'a> Outlook<'a> {
         }
         if let Some(owing) = &scene.owing {
             return Plan::Wait(Wait::Owed(owing.clone()));
+        }
+        if let Some(held) = self.held_up(&r.group, node) {
+            return held;
         }
         if let Some(foreign) = self.foreign_to_come(r, node) {
             return Plan::Wait(Wait::After(foreign));
@@ -228,6 +235,9 @@ impl<'a> Outlook<'a> {
         }
         if let Some(plan) = self.dependent_in_the_way(r, node) {
             return plan;
+        }
+        if let Some(held) = self.held_down(&r.group, node) {
+            return held;
         }
         if self.declares(r, Method::Stop) { Plan::Run(Method::Stop) } else { Plan::Pass(Phase::Stopped) }
     }

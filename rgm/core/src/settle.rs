@@ -1,7 +1,7 @@
 //! The one place where things are ordered: wanted against observed, group by group.
 //!
 //! ```text
-//!   place    where is the group meant to be?             (place.rs)
+//!   place    where is the group meant to be?             (place/)
 //!   advance  what comes next for each of its cells?      (plan.rs, order.rs)
 //!   finish   what was to be done once it came to rest?   (below)
 //!   show     which states changed for those who watch?   (show.rs)
@@ -20,7 +20,7 @@ use rgm_types::{GroupName, Key, Method, NodeName, Resource};
 
 /// How often each cell, and each group, may be settled within a step before that counts as a fault
 /// of the core. A pass that changes anything moves a cell by a phase, and there are eight phases.
-const PASSES_MAX: usize = 16;
+pub(crate) const PASSES_MAX: usize = 16;
 
 impl Rgm {
     /// Brings every group that was touched nearer to what is wanted, until nothing more is to be
@@ -42,31 +42,13 @@ impl Rgm {
             }
             self.advance(&group);
             self.finish(&group);
+            self.tell_neighbours(&group);
             self.show(&group);
             if !self.dirty.contains(&group) {
                 self.answer(&group);
             }
         }
         self.answer_shutdown();
-    }
-
-    /// Says where groups are meant to be, all of them before anything moves: what a group does now may
-    /// hang on where another one is meant to be.
-    fn place_all(&mut self) {
-        let mut places_left = PASSES_MAX * (1 + self.conf.groups.len());
-        while let Some(group) = self.unplaced.pop_first() {
-            places_left -= 1;
-            if places_left == 0 {
-                self.unplaced.clear();
-                self.log(
-                    Level::Error,
-                    format!("resource group {group} finds no place to stay"),
-                    "a fault of the manager",
-                );
-                break;
-            }
-            self.place(&group);
-        }
     }
 
     /// Does what comes next for each cell of the group. What can be said of one cell does not depend
@@ -175,7 +157,7 @@ impl Rgm {
         let mut nodes = self.nodes_of_interest(group);
         let anything = nodes.any(|n| self.conf.members(group).any(|r| !view.plan(r, n).is_settled()));
         let dying = |(n, node): (&NodeName, &crate::Node)| node.aborting && !self.is_clear_on(group, n);
-        !anything && !self.nodes.iter().any(dying)
+        !anything && !self.nodes.iter().any(dying) && !self.is_between_nodes(group)
     }
 }
 

@@ -60,7 +60,8 @@ impl Rgm {
         if !came_up && plans.iter().any(coming) {
             return GroupState::PendingOnline;
         }
-        if !came_up && plans.iter().any(|(_, plan)| matches!(plan, Plan::Blocked(Block::StopFailed(_)))) {
+        let stuck = |plan: &Plan| matches!(plan, Plan::Blocked(Block::StopFailed(_) | Block::Group(_)));
+        if !came_up && plans.iter().any(|(_, plan)| stuck(plan)) {
             return GroupState::Offline;
         }
         if plans.iter().any(|(_, plan)| matches!(plan, Plan::Blocked(Block::Foreign(_)))) {
@@ -120,12 +121,16 @@ impl Rgm {
         let gone = matches!(state, GroupState::Offline | GroupState::Unmanaged | GroupState::PendingOffline);
         let motion = self.motions.entry(name.clone()).or_default();
         if arrived {
-            if blocked {
-                motion.came_up.remove(node)
+            let news = if blocked {
+                motion.came_up.remove(node);
+                false
             } else {
                 motion.came_up.insert(node.clone())
             };
             motion.avoid.retain(|left| left == node);
+            if news {
+                self.call_followers(name, node);
+            }
         } else if gone {
             motion.came_up.remove(node);
         }

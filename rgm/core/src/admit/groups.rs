@@ -1,31 +1,19 @@
 //! Creating, changing and deleting resource groups (reference 3, 3.2).
 
 use super::properties::{self, Occasion};
-use super::{Change, Effect, Goal, Validation, not_built};
+use super::{Change, Effect, Goal, Validation};
+use crate::load;
 use crate::{Rgm, ValidateArgs};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use rgm_types::config::{Entry, Write};
 use rgm_types::{
-    Group, GroupName, Hold, Key, Method, NodeName, PropName, PropSet, Refusal, Resource, ResourceType,
-    SchaErr, Value,
+    Group, GroupName, GroupRun, Key, Method, NodeName, PropName, PropSet, Refusal, Resource, ResourceType,
+    SchaErr, Value, props,
 };
-
-/// Properties that say where a group may be: when one of them changes, a group for which no node was
-/// left is looked at again.
-const PLACING: [&str; 8] = [
-    "Nodelist",
-    "Maximum_primaries",
-    "Desired_primaries",
-    "Pingpong_interval",
-    "RG_affinities",
-    "RG_dependencies",
-    "Load_factors",
-    "Priority",
-];
 
 impl Rgm {
     pub(super) fn admit_group_create(&self, name: &str, sets: &[PropSet]) -> Result<Change, Refusal> {
@@ -40,7 +28,12 @@ impl Rgm {
             ));
         }
         let mut group = Group { name, managed: false, suspended: false, props: Default::default() };
-        properties::set_group(&mut group.props, sets, Occasion::Creation)?;
+        let named = properties::set_group(&mut group.props, sets, Occasion::Creation)?;
+        let mode = props::group("RG_mode").map(props::SystemProp::prop_name);
+        let mode = mode.filter(|mode| !named.contains(mode));
+        if let Some(mode) = mode.filter(|_| self.conf.group_int(&group, "Maximum_primaries") > 1) {
+            group.props.insert(mode, Value::Enum(String::from("Scalable")));
+        }
         if self.conf.nodelist(&group).is_empty() {
             let mut nodes: Vec<_> = self.conf.nodes.values().collect();
             nodes.sort_by_key(|n| n.id);
@@ -75,8 +68,9 @@ impl Rgm {
             goals: vec![Goal::Rest { group: name.clone() }],
             ..Change::default()
         };
-        if named.iter().any(|n| PLACING.iter().any(|p| n.is(p))) {
-            change.effects.push(Effect::Unhold { group: name.clone(), hold: Hold::NoCandidate });
+        if named.iter().any(|p| p.is("Desired_primaries")) && self.conf.run(name).primaries.is_some() {
+            let run = GroupRun { primaries: None, ..self.conf.run(name) };
+            change.writes.push(Write::Put(Entry::Run(name.clone(), run)));
         }
         self.change_nodelist(&old, &new, &mut change)?;
         let members: Vec<Resource> = self.conf.members(name).filter(|r| !r.deleting).cloned().collect();
@@ -106,32 +100,82 @@ impl Rgm {
         if nodes.iter().collect::<BTreeSet<_>>().len() != nodes.len() {
             return Err(properties::bad_value("Nodelist", "a list that names each node once"));
         }
-        let mode = self.conf.group_value(group, "RG_mode");
-        if mode.as_ref().and_then(Value::text) == Some("Scalable") {
-            return Err(not_built("scalable resource groups (RG_mode=Scalable)"));
-        }
-        if self.conf.group_int(group, "Maximum_primaries") > 1 {
+        self.check_primaries(group)?;
+        self.check_path_prefix(group)?;
+        self.check_load(group)?;
+        self.check_affinities(group)?;
+        self.check_group_dependencies(group)
+    }
+
+    fn check_primaries(&self, group: &Group) -> Result<(), Refusal> {
+        let most = self.conf.group_int(group, "Maximum_primaries");
+        if !self.conf.is_scalable(group) && most > 1 {
             return Err(properties::bad_value("Maximum_primaries", "1 in a failover resource group"));
         }
-        if self.conf.group_int(group, "Desired_primaries") > 1 {
-            return Err(properties::bad_value("Desired_primaries", "at most Maximum_primaries, which is 1"));
+        if self.conf.group_int(group, "Desired_primaries") > most {
+            let range = format!("at most Maximum_primaries, which is {most}");
+            return Err(properties::bad_value("Desired_primaries", &range));
         }
-        for later in ["RG_dependencies", "RG_affinities", "Load_factors"] {
-            if self.conf.group_value(group, later).is_some_and(|v| v.list().is_some_and(|l| !l.is_empty())) {
-                return Err(not_built(&format!("group property {later}")));
+        Ok(())
+    }
+
+    /// Pathprefix belongs to one group.
+    fn check_path_prefix(&self, group: &Group) -> Result<(), Refusal> {
+        let prefix = |g: &Group| self.conf.group_value(g, "Pathprefix").filter(|v| v.text() != Some(""));
+        let Some(own) = prefix(group) else { return Ok(()) };
+        let mut others = self.conf.groups.values().filter(|g| g.name != group.name);
+        match others.find(|g| prefix(g).as_ref() == Some(&own)) {
+            None => Ok(()),
+            Some(other) => {
+                let message = format!("Pathprefix {own} is that of resource group {}", other.name);
+                Err(Refusal::new(SchaErr::Inval, message, "each resource group has its own directory"))
+            }
+        }
+    }
+
+    /// Load_factors are well written, and where the group is there is room for them.
+    fn check_load(&self, group: &Group) -> Result<(), Refusal> {
+        let mut factors = BTreeMap::new();
+        for text in self.group_elements(group, "Load_factors") {
+            let (name, load) =
+                load::parse_factor(&text).map_err(|e| bad_element("Load_factors", &text, &e))?;
+            if factors.insert(name, load).is_some() {
+                return Err(bad_element("Load_factors", &text, "names a load twice"));
+            }
+        }
+        let old = self.loads.factors(&group.name);
+        for node in self.conf.run(&group.name).wanted {
+            let Some(limits) = self.conf.nodes.get(&node).map(|n| &n.load_limits) else { continue };
+            for (name, hard) in limits.iter().filter_map(|(name, limit)| Some((name, limit.hard?))) {
+                let sum = self.loads.of_node(&node).find(|(n, _)| *n == name).map_or(0, |(_, load)| load);
+                let before = old.iter().find(|(n, _)| n == name).map_or(0, |(_, load)| *load);
+                let after = factors.get(name).copied().unwrap_or(0);
+                if after > before && sum - before + after > hard {
+                    let message = format!(
+                        "resource group {} is online on node {node}, whose hard limit of {name}, {hard}, would be exceeded",
+                        group.name
+                    );
+                    return Err(Refusal::new(SchaErr::State, message, "switch groups away from it first"));
+                }
             }
         }
         Ok(())
     }
 
-    /// A node that leaves Nodelist must not host the group; FINI is owed there, INIT on one that joins.
+    pub(super) fn group_elements(&self, group: &Group, property: &str) -> Vec<String> {
+        let value = self.conf.group_value(group, property);
+        value.as_ref().and_then(Value::list).unwrap_or_default().to_vec()
+    }
+
+    /// A node that leaves Nodelist must not be the last one that hosts the group; FINI is owed there, INIT
+    /// on one that joins.
     fn change_nodelist(&self, old: &Group, new: &Group, change: &mut Change) -> Result<(), Refusal> {
         let (before, after) = (self.conf.nodelist(old), self.conf.nodelist(new));
         let left: Vec<NodeName> = before.iter().filter(|n| !after.contains(n)).cloned().collect();
-        if let Some(n) = left
-            .iter()
-            .find(|n| !self.is_clear_on(&old.name, n) || self.conf.run(&old.name).wanted.contains(*n))
-        {
+        let wanted = self.conf.run(&old.name).wanted;
+        let last = wanted.iter().all(|n| left.contains(n));
+        let hosts = |n: &&NodeName| if wanted.contains(*n) { last } else { !self.is_clear_on(&old.name, n) };
+        if let Some(n) = left.iter().find(hosts) {
             let message =
                 format!("resource group {} is online on node {n}, which is to leave Nodelist", old.name);
             return Err(Refusal::new(
@@ -173,6 +217,11 @@ impl Rgm {
     pub(super) fn admit_group_delete(&self, name: &GroupName) -> Result<Change, Refusal> {
         let group = self.conf.group(name.as_str())?;
         self.refuse_system(group, "deleted")?;
+        if let Some((other, property)) = self.who_names(name) {
+            let message = format!("{property} of resource group {other} names resource group {name}");
+            let hint = format!("take it out first: scrgadm -c -g {other} -y {property}=…");
+            return Err(Refusal::new(SchaErr::Depend, message, hint));
+        }
         let members: Vec<&str> = self.conf.members(name).map(|r| r.name.as_str()).collect();
         if !members.is_empty() {
             let message = format!("resource group {name} contains resources: {}", members.join(", "));
@@ -194,4 +243,8 @@ impl Rgm {
 /// Absolute paths of all methods a type declares.
 pub(super) fn method_paths(rt: &ResourceType) -> Vec<alloc::string::String> {
     rt.methods.keys().filter_map(|m| rt.method_path(*m)).collect()
+}
+
+pub(super) fn bad_element(property: &str, element: &str, fragment: &str) -> Refusal {
+    Refusal::new(SchaErr::Inval, format!("element {element} of {property} {fragment}"), "")
 }

@@ -1,9 +1,12 @@
 //! Admission: may this be done, and what exactly would be done? One pure function,
 //! [`Rgm::admit`], that the command and its dry run both call; it changes nothing.
 
+mod affinities;
+mod cluster;
 mod dependencies;
 mod expand;
 mod groups;
+mod managing;
 mod properties;
 mod resources;
 mod switches;
@@ -63,9 +66,12 @@ pub(crate) struct Validation {
 #[derive(Debug, Clone)]
 pub(crate) enum Effect {
     /// The group is meant to be online on exactly these nodes; on none, it is held offline.
-    Want { group: GroupName, nodes: BTreeSet<NodeName> },
-    /// It is meant to be where the usual rules put it, but on none of these nodes.
-    Place { group: GroupName, off: Vec<NodeName> },
+    /// `primaries`: on so many from now on, instead of Desired_primaries.
+    Want { group: GroupName, nodes: BTreeSet<NodeName>, primaries: Option<u32> },
+    /// It leaves these nodes, and looks for others by the usual rules.
+    Leave { group: GroupName, nodes: BTreeSet<NodeName> },
+    /// It looks for nodes by the usual rules, whatever held it.
+    Seek { group: GroupName },
     /// Everything of the group goes down on these nodes, then up again.
     Drain { group: GroupName, nodes: Vec<NodeName> },
     /// A method is owed by a resource on these nodes.
@@ -132,10 +138,10 @@ impl Rgm {
             }
             Command::ResourceSet { name, props } => self.admit_resource_set(name, props),
             Command::ResourceDelete { name, .. } => self.admit_resource_delete(name),
-            Command::Switch { groups, nodes, .. } => self.admit_switch(groups, nodes),
+            Command::Switch { groups, nodes, with } => self.admit_switch(groups, nodes, *with),
             Command::Remaster { groups } => self.admit_remaster(groups),
-            Command::Online { groups, .. } => self.admit_bring_online(groups),
-            Command::Offline { groups, .. } => self.admit_offline(groups),
+            Command::Online { groups, nodes, with } => self.admit_bring_online(groups, nodes, *with),
+            Command::Offline { groups, nodes } => self.admit_offline(groups, nodes),
             Command::Restart { groups, nodes } => self.admit_restart(groups, nodes),
             Command::Manage { groups } => self.admit_manage(groups),
             Command::Unmanage { groups } => self.admit_unmanage(groups),
@@ -148,8 +154,11 @@ impl Rgm {
             Command::Suspend { groups, kill } => self.admit_suspend(groups, *kill),
             Command::Resume { groups } => self.admit_resume(groups),
             Command::Evacuate { nodes, sticky_secs } => self.admit_evacuate(nodes, *sticky_secs),
-            Command::ClusterSet { .. } => Err(not_built("changing cluster properties")),
-            Command::LoadLimitSet { .. } | Command::LoadLimitDelete { .. } => Err(not_built("load limits")),
+            Command::ClusterSet { props } => self.admit_cluster_set(props),
+            Command::LoadLimitSet { node, name, soft, hard } => {
+                self.admit_load_limit_set(node, name, *soft, *hard)
+            }
+            Command::LoadLimitDelete { node, name } => self.admit_load_limit_delete(node, name),
             // Expanded before anything of them is admitted.
             Command::Batch { .. } => Ok(Change::default()),
             Command::Control { .. } | Command::SetStatus { .. } => Ok(Change::default()),

@@ -16,30 +16,71 @@ pub(super) enum Occasion {
     Update,
 }
 
+/// A kind of object whose properties stand in a table.
+struct Table {
+    kind: &'static str,
+    specs: &'static [props::SystemProp],
+    read_only: &'static [&'static str],
+    option: &'static str,
+}
+
 /// Puts group properties into `into`, and gives the names of those that were named.
 pub(super) fn set_group(
     into: &mut BTreeMap<PropName, Value>,
     sets: &[PropSet],
     occasion: Occasion,
 ) -> Result<BTreeSet<PropName>, Refusal> {
+    set_table(
+        &Table {
+            kind: "resource group",
+            specs: props::GROUP,
+            read_only: props::GROUP_QUERY_ONLY,
+            option: "-y",
+        },
+        into,
+        sets,
+        occasion,
+    )
+}
+
+/// Puts cluster properties into `into`, and gives the names of those that were named.
+pub(super) fn set_cluster(
+    into: &mut BTreeMap<PropName, Value>,
+    sets: &[PropSet],
+) -> Result<BTreeSet<PropName>, Refusal> {
+    set_table(
+        &Table { kind: "cluster", specs: props::CLUSTER, read_only: &[], option: "-p" },
+        into,
+        sets,
+        Occasion::Update,
+    )
+}
+
+fn set_table(
+    table: &Table,
+    into: &mut BTreeMap<PropName, Value>,
+    sets: &[PropSet],
+    occasion: Occasion,
+) -> Result<BTreeSet<PropName>, Refusal> {
     let mut named = BTreeSet::new();
     for set in sets {
-        let Some(spec) = props::group(&set.name) else {
-            if props::GROUP_QUERY_ONLY.iter().any(|name| name.eq_ignore_ascii_case(&set.name)) {
+        let Some(spec) = table.specs.iter().find(|p| p.name.eq_ignore_ascii_case(&set.name)) else {
+            if table.read_only.iter().any(|name| name.eq_ignore_ascii_case(&set.name)) {
                 let message = format!("property {} can only be read", set.name);
                 return Err(Refusal::new(SchaErr::Prop, message, ""));
             }
-            let hint = suggest(&set.name, props::GROUP.iter().map(|p| p.name));
-            let message = format!("a resource group has no property {}", set.name);
+            let hint = suggest(&set.name, table.specs.iter().map(|p| p.name));
+            let message = format!("a {} has no property {}", table.kind, set.name);
             return Err(Refusal::new(SchaErr::Prop, message, hint));
         };
         if !set.nodes.is_empty() || set.class == PropClass::Extension {
-            let message = format!("{} is a group property: neither extension nor per node", spec.name);
-            return Err(Refusal::new(
-                SchaErr::Prop,
-                message,
-                format!("write -y {}={}", spec.name, set.value),
-            ));
+            let message = format!(
+                "{} is a {} property: neither extension nor per node",
+                spec.name,
+                table.kind.trim_start_matches("resource ")
+            );
+            let hint = format!("write {} {}={}", table.option, spec.name, set.value);
+            return Err(Refusal::new(SchaErr::Prop, message, hint));
         }
         if occasion == Occasion::Update && matches!(spec.tunable, Tunable::None | Tunable::AtCreation) {
             return Err(untunable(spec.name, spec.tunable));

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use rgm_types::config::{Entry, Write};
 use rgm_types::{
     Group, GroupName, Key, Method, PropName, PropSet, Refusal, Resource, ResourceName, ResourceType, SchaErr,
-    Switch, Value,
+    Switch, SysdefinedType, Value,
 };
 
 impl Rgm {
@@ -51,7 +51,7 @@ impl Rgm {
             return Err(Refusal::new(SchaErr::Prop, message, format!("write -x {missing}=VALUE")));
         }
         let mut change = Change::default();
-        check_scalable(&r, &rt)?;
+        check_scalable(&self.conf, &r, &rt)?;
         self.check_dependencies(&r, &mut change.messages)?;
         if enable {
             self.check_enabled_dependencies(&r)?;
@@ -71,6 +71,18 @@ impl Rgm {
     fn check_type_fits(&self, rt: &ResourceType, group: &Group) -> Result<(), Refusal> {
         if rt.proxy {
             return Err(not_built("proxy resources"));
+        }
+        let (name, scalable) = (&group.name, self.conf.is_scalable(group));
+        if rt.sysdefined == SysdefinedType::RtrSharedAddress {
+            return Err(not_built("shared addresses (SUNW.SharedAddress)"));
+        }
+        if scalable && (rt.failover || rt.sysdefined != SysdefinedType::None) {
+            let message = format!("resource type {} is for failover groups, and {name} is scalable", rt.name);
+            return Err(Refusal::new(
+                SchaErr::Inval,
+                message,
+                "put it into a resource group of RG_mode Failover",
+            ));
         }
         if rt.single_instance
             && let Some(other) = self.conf.resources.values().find(|r| r.type_name == rt.name)
@@ -144,7 +156,7 @@ impl Rgm {
                 "write -y NAME=VALUE or -x NAME=VALUE",
             ));
         }
-        check_scalable(&new, &rt)?;
+        check_scalable(&self.conf, &new, &rt)?;
         self.check_dependencies(&new, &mut change.messages)?;
         if self.conf.nodes.keys().any(|n| new.enabled.on_at(n)) {
             self.check_enabled_dependencies(&new)?;
@@ -221,11 +233,23 @@ fn split_version(sets: &[PropSet]) -> (Option<&str>, Vec<PropSet>) {
     (version.last().map(|s| s.value.as_str()), others.into_iter().cloned().collect())
 }
 
-fn check_scalable(r: &Resource, rt: &ResourceType) -> Result<(), Refusal> {
-    if has_true(r, rt, "Scalable") {
-        return Err(not_built("scalable resources (Scalable=TRUE)"));
+/// Scalable=TRUE: it runs on several nodes at a time.
+fn check_scalable(conf: &Conf, r: &Resource, rt: &ResourceType) -> Result<(), Refusal> {
+    if !has_true(r, rt, "Scalable") {
+        return Ok(());
     }
-    Ok(())
+    if rt.failover {
+        let message =
+            format!("resource {} can not be Scalable: its type {} has FAILOVER=TRUE", r.name, rt.name);
+        return Err(Refusal::new(SchaErr::Inval, message, "leave Scalable out, or set it to FALSE"));
+    }
+    let group = conf.group(r.group.as_str())?;
+    if conf.is_scalable(group) {
+        return Ok(());
+    }
+    let message =
+        format!("resource {} can not be Scalable: resource group {} is a failover group", r.name, group.name);
+    Err(Refusal::new(SchaErr::Inval, message, "create the group with RG_mode=Scalable"))
 }
 
 fn in_force(r: &Resource, rt: &ResourceType, prop: &str) -> Option<Value> {

@@ -32,7 +32,10 @@ impl Rgm {
     pub(super) fn note(&mut self, write: &Write) {
         use rgm_types::{Entry, Key};
         match write {
-            Write::Put(Entry::Group(g)) => self.stir_around(&g.name),
+            Write::Put(Entry::Group(g)) => {
+                self.freed = true;
+                self.stir_around(&g.name);
+            }
             Write::Put(Entry::Resource(r)) => self.stir_around(&r.group),
             Write::Delete(Key::Resource(name)) => {
                 if let Some(r) = self.conf.resources.get(name).cloned() {
@@ -48,27 +51,35 @@ impl Rgm {
                 self.motions.retain(|g, m| g != name || !m.queue.is_empty());
                 self.shown.retain(|(g, _), _| g != name);
             }
-            Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Run(..))
+            Write::Put(Entry::Cluster(_) | Entry::Node(_)) => self.freed = true,
+            Write::Put(Entry::Type(_) | Entry::Run(..))
             | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_)) => {}
         }
     }
 
     pub(super) fn effect(&mut self, id: RequestId, effect: Effect) {
         match effect {
-            Effect::Want { group, nodes } => {
+            Effect::Want { group, nodes, primaries } => {
                 self.supersede(&group, Some(id));
                 self.motion(&group).avoid.clear();
                 let hold = nodes.is_empty().then_some(Hold::Operator);
-                self.with_run(&group, |run| (run.wanted, run.hold) = (nodes, hold));
+                self.with_run(&group, |run| {
+                    (run.wanted, run.hold, run.primaries) = (nodes, hold, primaries);
+                });
             }
-            Effect::Place { group, off } => {
+            Effect::Leave { group, nodes } => {
                 self.supersede(&group, Some(id));
-                let best = self.conf.groups.get(&group).map(|g| self.candidates(g)).unwrap_or_default();
-                let best = best.into_iter().find(|n| !off.contains(n));
-                match best {
-                    Some(node) => self.with_run(&group, |run| (run.wanted, run.hold) = ([node].into(), None)),
-                    None => self.hold(&group, Hold::NoCandidate, "no other node of Nodelist may host it"),
+                for node in nodes {
+                    // What is barred needs not come last as well, once it is free again.
+                    if self.barred_for(&node).is_some() {
+                        self.with_run(&group, |run| run.wanted.remove(&node));
+                    } else {
+                        self.leave(&group, &node);
+                    }
                 }
+            }
+            Effect::Seek { group } => {
+                self.with_run(&group, |run| (run.hold, run.primaries) = (None, None));
             }
             Effect::Drain { group, nodes } => self.motion(&group).draining.extend(nodes),
             Effect::Owe { resource, nodes, method } => self.owe(&resource, &nodes, method),

@@ -5,14 +5,18 @@
 //! the group stays where it is.
 
 use crate::admit::Goal;
+use crate::links::Liking;
 use crate::ops::{Asker, Handover, OWN_REQUEST, Op, Stage};
 use crate::order::spot;
+use crate::place::{By, Layout, Verdict};
 use crate::{Ending, Level, MethodResult, RequestId, Rgm, Token};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use rgm_types::{Done, Giveover, Group, Method, NodeName, Refusal, Resource, ResourceName, SchaErr};
+use rgm_types::{
+    Done, Giveover, Group, GroupName, Method, NodeName, Refusal, Resource, ResourceName, SchaErr,
+};
 
 impl Rgm {
     /// `id` is `None` when the manager itself decides it, for a resource without a monitor.
@@ -24,35 +28,71 @@ impl Rgm {
         r: &Resource,
         check_only: bool,
     ) {
+        let moved = match self.delegate(from, group) {
+            Ok(moved) => moved,
+            Err(refusal) => return self.refuse_giveover(id, refusal),
+        };
         let running =
-            self.ops.values().any(|op| matches!(&op.stage, Stage::Check(h) if h.group == group.name));
+            self.ops.values().any(|op| matches!(&op.stage, Stage::Check(h) if h.group == moved.name));
         if running {
-            let message = format!("a giveover of resource group {} is under way already", group.name);
+            let message = format!("a giveover of resource group {} is under way already", moved.name);
             return self
                 .refuse_giveover(id, Refusal::new(SchaErr::Reconf, message, "try again when it has ended"));
         }
         if !check_only {
             self.with_cell(&r.name, from, |c| c.restarts.clear());
         }
-        let barred = self.barred_by_pingpong(group, &r.name);
-        let left: VecDeque<NodeName> =
-            self.candidates(group).into_iter().filter(|n| n != from && !barred.contains(n)).collect();
+        let barred = self.barred_by_pingpong(&moved, &r.name);
+        let mut verdicts = self.verdicts(&Layout::default(), &moved, By::Itself);
+        verdicts.retain(|v| v.node != *from);
+        verdicts.sort_by_key(|v| v.rank);
+        let fits = |v: &&Verdict| v.eligible() && !barred.contains(&v.node);
+        let left: VecDeque<NodeName> = verdicts.iter().filter(fits).map(|v| v.node.clone()).collect();
+        let mut vetoes: Vec<String> = { verdicts.iter() }
+            .filter(|v| !v.eligible())
+            .map(|v| format!("node {}: {}", v.node, v.rule))
+            .collect();
+        vetoes.extend(
+            barred.iter().map(|n| format!("node {n} gave up this resource within Pingpong_interval")),
+        );
         let handover = Handover {
-            group: group.name.clone(),
+            group: moved.name,
             resource: r.name.clone(),
             from: from.clone(),
             check_only,
             candidate: from.clone(),
             left,
             waiting: BTreeSet::new(),
-            vetoes: barred
-                .into_iter()
-                .map(|n| format!("node {n} gave up this resource within Pingpong_interval"))
-                .collect(),
+            vetoes,
         };
         let id = id.unwrap_or_else(|| self.own_request());
         self.ops.insert(id, Op { by: Asker::Service, from: from.clone(), stage: Stage::Check(handover) });
         self.ask_next(id);
+    }
+
+    /// The group that moves: with `+++` the one it has that affinity for, and so on.
+    fn delegate(&self, from: &NodeName, group: &Group) -> Result<Group, Refusal> {
+        let mut moved = group;
+        let delegates = |g: &Group| {
+            let own = self.conf.affinities(&g.name).iter();
+            { own }.find(|a| a.liking == Liking::Delegating).and_then(|a| self.conf.groups.get(&a.target))
+        };
+        while let Some(target) = delegates(moved) {
+            moved = target;
+        }
+        let name = &moved.name;
+        let what = if moved.suspended {
+            "is suspended"
+        } else if self.frozen(name).is_some() {
+            "is in ERROR_STOP_FAILED"
+        } else if !self.hosts(&Layout::default(), name, from) {
+            "is not online here"
+        } else {
+            return Ok(moved.clone());
+        };
+        let message =
+            format!("resource group {} can not leave node {from}: resource group {name} {what}", group.name);
+        Err(Refusal::new(SchaErr::Checks, message, "by its affinity +++ the other group has to move"))
     }
 
     /// A request of the manager itself: nobody hears its reply.
@@ -79,6 +119,10 @@ impl Rgm {
     fn ask_next(&mut self, id: RequestId) {
         let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) else { return };
         let Some(node) = h.left.pop_front() else {
+            if !h.check_only && self.serves_elsewhere(id) {
+                return self.go_offline_here(id);
+            }
+            let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) else { return };
             let message = format!(
                 "resource group {} can not leave node {}: no other node may take it",
                 h.group, h.from
@@ -89,14 +133,16 @@ impl Rgm {
             return self.refuse_giveover(Some(id), refusal);
         };
         h.candidate = node.clone();
-        let group = h.group.clone();
+        let groups = [Some(h.group.clone()), self.conf.resources.get(&h.resource).map(|r| r.group.clone())];
+        let groups: BTreeSet<GroupName> = groups.into_iter().flatten().collect();
         if !self.is_up(&node) {
             return self.ask_next(id);
         }
         let asked = |r: &&Resource| {
             r.enabled.on_at(&node) && self.conf.type_of(r).is_some_and(|t| t.has(Method::MonitorCheck))
         };
-        let members: Vec<Resource> = self.conf.members(&group).filter(asked).cloned().collect();
+        let members = groups.iter().flat_map(|group| self.conf.members(group));
+        let members: Vec<Resource> = members.filter(asked).cloned().collect();
         let tokens: BTreeSet<Token> = members.iter().map(|r| self.launch_check(id, r, &node)).collect();
         let granted = tokens.is_empty();
         if let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) {
@@ -149,18 +195,53 @@ impl Rgm {
                 h.resource, h.candidate
             ),
         );
-        let given = Giveover { resource: h.resource, node: h.from.clone(), at: self.clock.wall };
-        let old = self.conf.run(&group.name).giveovers;
-        let recent: Vec<Giveover> =
-            old.into_iter().filter(|g| self.within_pingpong(&group, g.at)).chain([given]).collect();
         self.supersede(&group.name, Some(id));
-        self.leave(&group.name, &h.from);
+        self.given_up(&group, &h);
         self.with_run(&group.name, |run| {
-            run.giveovers = recent;
             run.wanted.insert(h.candidate.clone());
             run.hold = None;
         });
-        self.await_goal(id, &from, Goal::Somewhere { group: group.name });
+        self.await_move(id, &from, &h);
+    }
+
+    /// The giveover is remembered for Pingpong_interval, and the group leaves.
+    fn given_up(&mut self, group: &Group, h: &Handover) {
+        let given = Giveover { resource: h.resource.clone(), node: h.from.clone(), at: self.clock.wall };
+        let old = self.conf.run(&group.name).giveovers;
+        let recent: Vec<Giveover> =
+            old.into_iter().filter(|g| self.within_pingpong(group, g.at)).chain([given]).collect();
+        self.leave(&group.name, &h.from);
+        self.with_run(&group.name, |run| run.giveovers = recent);
+    }
+
+    /// Who asked waits for its own group, which may only follow.
+    fn await_move(&mut self, id: RequestId, from: &NodeName, h: &Handover) {
+        let own = self.conf.resources.get(&h.resource).map_or(&h.group, |r| &r.group).clone();
+        self.await_goal(id, from, Goal::Somewhere { group: own });
+    }
+
+    /// The group that should move is online on other nodes as well.
+    fn serves_elsewhere(&self, id: RequestId) -> bool {
+        let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get(&id) else { return false };
+        let other = |n: &&NodeName| **n != h.from && self.is_up(n);
+        self.conf.run(&h.group).wanted.iter().any(|n| other(&n))
+    }
+
+    /// No node is left to take it, but others serve: it goes offline where it gave up (reference 5.7).
+    fn go_offline_here(&mut self, id: RequestId) {
+        let Some(Op { from, stage: Stage::Check(h), .. }) = self.ops.remove(&id) else { return };
+        let Some(group) = self.conf.groups.get(&h.group).cloned() else { return };
+        self.log(
+            Level::Warn,
+            format!("resource group {} goes offline on node {}", h.group, h.from),
+            &format!(
+                "resource {} asked for GIVEOVER, no node may take it, and it serves elsewhere",
+                h.resource
+            ),
+        );
+        self.supersede(&group.name, Some(id));
+        self.given_up(&group, &h);
+        self.await_move(id, &from, &h);
     }
 
     /// A node that was being asked is gone: the next one.

@@ -28,6 +28,7 @@ impl Rgm {
         for group in groups {
             let start = self.conf.group_flag(&group, "Auto_start_on_new_cluster");
             self.with_run(&group.name, |run| {
+                run.primaries = None;
                 run.wanted.clear();
                 run.hold = (!start).then_some(Hold::NewCluster);
                 run.stop_failed.clear();
@@ -103,6 +104,7 @@ impl Rgm {
 
     /// A deletion that was cut off goes on: FINI where it is not known to have run.
     fn resume_duties(&mut self) {
+        self.find_leaving();
         let deleting: Vec<_> =
             self.conf.resources.values().filter(|r| r.deleting).map(|r| r.group.clone()).collect();
         deleting.iter().for_each(|g| self.stir(g));
@@ -150,26 +152,6 @@ impl Rgm {
             let why = String::from("its node is gone");
             let result = MethodResult { ending: Ending::Lost, used: Millis(0), output: [why].into() };
             self.method_ended(node, token, &result);
-        }
-    }
-
-    /// Failback (reference 3): a group goes back to a node it likes better than where it is, once
-    /// every BOOT of it has ended there.
-    pub(super) fn fail_back(&mut self, group: &GroupName, node: &NodeName) {
-        let Some(group) = self.conf.groups.get(group).cloned() else { return };
-        let run = self.conf.run(&group.name);
-        let nodelist = self.conf.nodelist(&group);
-        let rank = |n: &NodeName| nodelist.iter().position(|x| x == n);
-        let better = match (rank(node), run.wanted.iter().filter_map(rank).min()) {
-            (Some(new), Some(now)) => new < now,
-            _ => false,
-        };
-        let may = self.conf.group_flag(&group, "Failback") && group.managed && !group.suspended;
-        let ready = self.owing(&group, node).is_none() && self.frozen(&group.name).is_none();
-        if may && better && ready && self.candidates(&group).contains(node) {
-            let text = format!("resource group {} goes back to node {node}", group.name);
-            self.log(Level::Info, text, "Failback is TRUE and the node comes earlier in Nodelist");
-            self.with_run(&group.name, |run| run.wanted = [node.clone()].into());
         }
     }
 }

@@ -264,30 +264,10 @@ impl Rgm {
 
     fn lift_bars(&mut self) {
         let now = self.clock.boot;
-        let mut lifted = false;
         for n in self.nodes.values_mut() {
-            if n.barred_until.is_some_and(|t| t <= now) {
-                n.barred_until = None;
-                lifted = true;
-            }
+            n.barred_until = n.barred_until.filter(|t| *t > now);
         }
-        if lifted {
-            self.retry_unplaced();
-        }
-    }
-
-    /// Groups that found no node try again.
-    pub(super) fn retry_unplaced(&mut self) {
-        let groups: Vec<_> = self
-            .conf
-            .runs
-            .iter()
-            .filter(|(_, run)| run.hold == Some(Hold::NoCandidate))
-            .map(|(g, _)| g.clone())
-            .collect();
-        for group in groups {
-            self.with_run(&group, |run| run.hold = None);
-        }
+        self.retry_unplaced();
     }
 }
 
