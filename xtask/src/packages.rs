@@ -11,6 +11,8 @@ pub type Need = (&'static str, &'static str);
 
 /// The name server of the sample, and what asks it.
 pub const BIND: [Need; 2] = [("named", "bind9"), ("dig", "bind9-dnsutils")];
+/// The bus on which the tests speak to a systemd of their own.
+pub const DBUS: [Need; 1] = [("dbus-daemon", "dbus-daemon")];
 /// The compiler of libFuzzer.
 pub const CXX: [Need; 1] = [("g++", "g++")];
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 /// Installs, builds, tests.
 pub fn test() -> Result<()> {
     packages::ensure(&packages::BIND)?;
+    packages::ensure(&packages::DBUS)?;
     // The whole-program tests run the daemons and commands; cargo builds those of other packages
     // for no test by itself.
     run::run(run::cargo().args(["build", "--workspace", "--bins"]))?;

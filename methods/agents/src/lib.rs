@@ -16,6 +16,7 @@
 //! | [`probe`] | TCP and HTTP |
 //! | [`judge`], [`monitor`] | fault monitors: what findings amount to, and the loop around that |
 //! | [`gds`] | `SUNW.gds` |
+//! | [`systemd`] | `SUNW.systemd` |
 #![forbid(unsafe_code)]
 
 pub mod call;
@@ -29,6 +30,7 @@ pub mod monitor;
 pub mod pmf;
 pub mod probe;
 pub mod props;
+pub mod systemd;
 
 use call::Call;
 use log::Log;
@@ -45,7 +47,7 @@ pub type Outcome = Result<(), Failed>;
 pub type Run = fn(&Call) -> Outcome;
 
 /// Every method of every type: the name of its link, and what it does.
-pub const METHODS: &[&[(&str, Run)]] = &[gds::METHODS];
+pub const METHODS: &[&[(&str, Run)]] = &[gds::METHODS, systemd::METHODS];
 
 /// Why a method failed: a sentence that names what is wrong and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

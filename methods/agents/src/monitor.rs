@@ -25,6 +25,9 @@ use std::time::{Duration, Instant};
 /// First wait for a service that comes up; each further one is twice as long.
 const COMING_UP_WAIT: Duration = Duration::from_millis(100);
 
+/// So many restarts are counted for one look. More would not change what is done about them.
+const COUNTED_MAX: u32 = 100;
+
 /// What a monitor needs of the resource's properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -86,6 +89,8 @@ impl<'a> Monitor<'a> {
                 // Nobody wakes us any more; the looks go on.
                 std::thread::park_timeout(wait);
             }
+            // One look is enough for all that has happened.
+            wakes.try_iter().for_each(drop);
         }
     }
 
@@ -98,7 +103,8 @@ impl<'a> Monitor<'a> {
             }
             State::Restarted(times) => {
                 self.say(Status::Degraded, said);
-                (0..times).for_each(|_| self.count_restart());
+                (0..times.min(COUNTED_MAX)).for_each(|_| self.count_restart());
+                self.judge_restarts(said);
             }
             State::ComingUp => self.say(Status::Degraded, &format!("the service is coming up: {said}")),
             State::Unknown => self.say(Status::Degraded, &format!("not known whether it works: {said}")),
@@ -113,6 +119,15 @@ impl<'a> Monitor<'a> {
     fn count_restart(&self) {
         if let Err(failure) = self.manager.control(self.call, ControlOp::ResourceIsRestarted) {
             self.log.warning(&format!("the restart is not counted: {failure}"));
+        }
+    }
+
+    /// Restarts of all kinds together may be more than Retry_count allows, even where whoever makes
+    /// them has not given up.
+    fn judge_restarts(&mut self, said: &str) {
+        let most = self.settings.policy.retry_count;
+        if most >= 0 && self.restarts().is_ok_and(|restarts| restarts > most) {
+            self.repair(Why::Gone, said);
         }
     }
 

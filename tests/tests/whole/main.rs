@@ -2,6 +2,7 @@
 //! cgroups of their own.
 
 mod agents_gds;
+mod agents_systemd;
 mod apart;
 mod bare;
 mod cl_commands;

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::judge::Finding;
 use crate::monitor::{Monitor, Settings, process};
-use crate::pmf::{Pmf, monitor_tag, service_tag};
+use crate::pmf::{Pmf, service_tag};
 use rgm_api::pmf::{Event, Kind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -34,11 +34,7 @@ pub fn update(call: &Call) -> Outcome {
     {
         here.pmf.modify(&tag, policy)?;
     }
-    if here.pmf.view(&monitor_tag(call))?.is_some() {
-        process::end(&here)?;
-        process::launch(&here, PROBE)?;
-    }
-    Ok(())
+    process::renew(&here, PROBE)
 }
 
 /// The fault monitor itself. It never ends by itself.

@@ -38,6 +38,15 @@ pub fn end(here: &Context<'_>) -> Outcome {
     }
 }
 
+/// Lets a fault monitor that runs begin anew, with the values that are set now.
+pub fn renew(here: &Context<'_>, name: &str) -> Outcome {
+    if here.pmf.view(&monitor_tag(here.call))?.is_none() {
+        return Ok(());
+    }
+    end(here)?;
+    launch(here, name)
+}
+
 /// Until rgmd answers: a monitor that gave up would leave its service alone.
 pub fn persist<T>(here: &Context<'_>, read: impl Fn() -> Result<T, Failed>) -> T {
     let mut wait = AWAY.0;
