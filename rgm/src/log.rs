@@ -4,6 +4,10 @@
 //! that methods print carry theirs, `[RT,RG,RS]`, handed over in the field `tag`. A syslog that is
 //! not there, or does not keep up, holds up nobody: the line is on the standard error in any case.
 
+mod together;
+
+pub use together::together;
+
 use crate::events::tap::Tap;
 use crate::settings::{LogLevel, Settings};
 use rgm_core::event::{Level, LogLine};
@@ -32,7 +36,7 @@ pub const DECISION: &str = "decision";
 pub fn start(settings: &Settings, tap: Tap) {
     let filter = EnvFilter::try_from_env(LEVEL)
         .unwrap_or_else(|_| EnvFilter::default().add_directive(LevelFilter::from(settings.log_level).into()));
-    let stderr = tracing_subscriber::fmt::layer().with_target(false).with_writer(io::stderr);
+    let stderr = tracing_subscriber::fmt::layer().with_target(false).with_writer(together::Lines);
     let (syslog, missing) = match settings.syslog.then(Syslog::open) {
         Some(Ok(syslog)) => (Some(syslog), None),
         Some(Err(error)) => (None, Some(error)),

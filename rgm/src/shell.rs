@@ -21,7 +21,7 @@ pub use hands::Hands;
 use crate::clock;
 use crate::events::tap::Tap;
 use crate::ipc::Asked;
-use crate::log::chain;
+use crate::log::{chain, together};
 use crate::perform::perform;
 use crate::recorder::Recorder;
 use gather::Gathering;
@@ -186,6 +186,7 @@ impl Shell {
         let out = self.core.step(clock, &event);
         self.recorder.step(clock, &event, &out);
         self.hands.mark();
+        let _lines = together();
         match perform(out, &mut self.pending, &mut self.hands) {
             Ok(()) => self.hands.performed(&event, taken),
             Err(error) => self.failed(&error, &event, clock.boot),

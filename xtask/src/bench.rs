@@ -3,6 +3,7 @@
 //! A row measures one thing and a floor that no implementation can beat on this machine, in turns,
 //! so that a change of the machine's mood meets both. What counts is the ratio.
 
+mod core;
 mod fixture;
 mod helper;
 mod isolation;
@@ -48,6 +49,9 @@ pub struct Floor {
 /// Makes rows of one subject.
 type Subject = (&'static str, fn(&Fixture) -> Result<Vec<Row>>);
 
+/// The subject that needs no daemon.
+const CORE: &str = "core";
+
 const SUBJECTS: [Subject; 5] = [
     ("helper", helper::rows),
     ("method", method::rows),
@@ -59,13 +63,14 @@ const SUBJECTS: [Subject; 5] = [
 /// Measures the subjects named, or all; prints a table, and writes JSON where a file is named.
 pub fn bench(names: &[String], json: Option<&Path>) -> Result<()> {
     for name in names {
-        ensure!(SUBJECTS.iter().any(|(subject, _)| subject == name), "{name}: {}", known());
+        ensure!(known().any(|subject| subject == name), "{name}: no such subject; there are {}", list());
     }
-    ensure!(nix::unistd::geteuid().is_root(), "measuring needs root, for cgroups and the daemons");
-    let fixture = Fixture::new(&build::release()?)?;
-    let mut rows = Vec::new();
-    for (subject, measure) in SUBJECTS {
-        if names.is_empty() || names.iter().any(|name| name == subject) {
+    let asked = |subject: &str| names.is_empty() || names.iter().any(|name| name == subject);
+    let mut rows = if asked(CORE) { core::rows()? } else { Vec::new() };
+    if SUBJECTS.iter().any(|(subject, _)| asked(subject)) {
+        ensure!(nix::unistd::geteuid().is_root(), "measuring needs root, for cgroups and the daemons");
+        let fixture = Fixture::new(&build::release()?)?;
+        for (subject, measure) in SUBJECTS.iter().filter(|(subject, _)| asked(subject)) {
             rows.extend(measure(&fixture).with_context(|| format!("measuring {subject}"))?);
         }
     }
@@ -77,9 +82,13 @@ pub fn bench(names: &[String], json: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-fn known() -> String {
-    let names: Vec<&str> = SUBJECTS.iter().map(|(name, _)| *name).collect();
-    format!("no such subject; there are {}", names.join(", "))
+/// Every subject there is.
+fn known() -> impl Iterator<Item = &'static str> {
+    std::iter::once(CORE).chain(SUBJECTS.iter().map(|(name, _)| *name))
+}
+
+fn list() -> String {
+    known().collect::<Vec<_>>().join(", ")
 }
 
 fn print_table(rows: &[Row]) {

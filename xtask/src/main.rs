@@ -51,7 +51,7 @@ enum Task {
     Lint,
     /// Measure, and compare with what bounds it
     Bench {
-        /// helper, method, pmf, isolation, rtr; all where none is named
+        /// core, helper, method, pmf, isolation, rtr; all where none is named
         subjects: Vec<String>,
         /// Write the results there too, as JSON
         #[arg(long)]

@@ -59,7 +59,7 @@ pub use event::{
     ValidateArgs,
 };
 pub use model::{Conf, LoadError};
-use rgm_types::config::{ClusterConf, Entry, Generation, Write};
+use rgm_types::config::{ClusterConf, Entry, Generation, Key, Write};
 use rgm_types::{Clock, GroupName, GroupRun, GroupState, Millis, NodeConf, NodeName, ResourceName};
 
 /// A cell's place: which resource, on which node.
@@ -124,6 +124,8 @@ pub struct Rgm {
     cause: Option<Cause>,
     touched: BTreeSet<Place>,
     out: Out,
+    /// Where each entry that this step writes stands among its writes.
+    written: BTreeMap<Key, usize>,
 }
 
 impl Rgm {
@@ -253,9 +255,13 @@ impl Rgm {
     pub(crate) fn write(&mut self, write: Write) {
         self.conf.apply(&write);
         self.loads.follow(&self.conf, &write);
-        let key = write.key();
-        self.out.writes.retain(|w| w.key() != key);
-        self.out.writes.push(write);
+        let next = self.out.writes.len();
+        let at = *self.written.entry(write.key()).or_insert(next);
+        match self.out.writes.get_mut(at) {
+            // Of several writes of a step to one entry the last one counts.
+            Some(earlier) => *earlier = write,
+            None => self.out.writes.push(write),
+        }
     }
 
     // --- the output ---
@@ -285,6 +291,7 @@ impl Rgm {
             self.conf.generation.0 += 1;
         }
         self.cause = None;
+        self.written.clear();
         core::mem::take(&mut self.out)
     }
 }

@@ -191,7 +191,7 @@ impl Rgm {
     fn resource_at_rest(&self, name: &ResourceName) -> bool {
         let Some(r) = self.conf.resources.get(name) else { return true };
         let view = self.outlook();
-        !r.deleting && self.up_nodes().all(|n| view.plan(r, n).is_settled())
+        !r.deleting && self.nodes_of_interest(&r.group).into_iter().all(|n| view.plan(r, n).is_settled())
     }
 
     /// What is not as the goal wants it, as a sentence; `None`: all is well.
@@ -214,9 +214,11 @@ impl Rgm {
                 GroupState::Online | GroupState::OnlineFaulted | GroupState::PendingOnlineBlocked
             )
         };
-        let online: Vec<NodeName> = self.up_nodes().filter(|n| is_online(n)).cloned().collect();
+        let nodes = self.nodes_of_interest(&group.name).into_iter();
+        let online: Vec<NodeName> = nodes.filter(|n| is_online(n)).cloned().collect();
         match goal {
-            Goal::Offline { .. } | Goal::Rest { .. } => None,
+            Goal::Offline { .. } => self.stop_problem(&group.name),
+            Goal::Rest { .. } => None,
             Goal::Online { nodes, .. } => {
                 let missed = nodes.iter().find(|n| !online.contains(n));
                 missed
@@ -245,13 +247,29 @@ impl Rgm {
         }
     }
 
+    /// A resource that is not stopped because of another one that could not be.
+    fn stop_problem(&self, group: &GroupName) -> Option<String> {
+        let view = self.outlook();
+        let places = self.nodes_of_interest(group).into_iter();
+        let mut places = places.flat_map(|n| self.conf.members(group).map(move |r| (r, n)));
+        places.find_map(|(r, node)| match view.plan(r, node) {
+            Plan::Blocked(Block::Dependent(x)) => Some(format!(
+                "resource {} is not stopped on node {node}: resource {x}, which depends on it, could not be stopped",
+                r.name
+            )),
+            Plan::Rest | Plan::Blocked(_) | Plan::Wait(_) | Plan::Run(_) | Plan::Pass(_) => None,
+        })
+    }
+
     fn start_failure(&self, group: &GroupName) -> Option<String> {
         self.conf.members(group).find_map(|r| self.resource_problem(&r.name))
     }
 
     fn resource_problem(&self, name: &ResourceName) -> Option<String> {
         let r: &Resource = self.conf.resources.get(name)?;
-        self.up_nodes().find_map(|node| match (self.plan(r, node), self.cell(name, node).phase) {
+        let view = self.outlook();
+        let mut nodes = self.nodes_of_interest(&r.group).into_iter();
+        nodes.find_map(|node| match (view.plan(r, node), view.phase(r, node)) {
             (Plan::Blocked(Block::StartFailed), _) => Some(format!(
                 "resource {name} failed to start on node {node} (START_FAILED); see its messages in the log, then restart \
                  its group: scswitch -R -h {node} -g {}",

@@ -241,7 +241,6 @@ pub(crate) fn set_status(cell: &mut Cell, status: Status, message: &str) {
 fn announce(cell: &mut Cell, method: Method) {
     match method {
         Method::PrenetStart | Method::Start => {
-            cell.ignore_failed_start = false;
             cell.status_by_agent = false;
             set_status(cell, Status::Unknown, "Starting");
         }

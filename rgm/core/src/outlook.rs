@@ -2,15 +2,16 @@
 //! what goes on around them. Each question is answered once, so that looking at a whole group costs
 //! as much as the group is large, however its members depend on each other.
 
+use crate::board::Board;
 use crate::cell::{Cell, Phase};
 use crate::links::{Dep, Flavour};
 use crate::plan::{Block, Desire, Plan, Wait};
-use crate::{Place, Rgm};
+use crate::{Motion, Place, Rgm};
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use rgm_types::{Group, GroupName, Method, NodeName, Resource, ResourceName};
+use rgm_types::{Group, GroupName, GroupRun, Method, NodeName, Resource, ResourceName};
 
 /// A cell's place, borrowed.
 type Spot<'a> = (&'a ResourceName, &'a NodeName);
@@ -28,6 +29,16 @@ pub(crate) struct Outlook<'a> {
     scenes: RefCell<BTreeMap<(&'a GroupName, &'a NodeName), Rc<Scene<'a>>>>,
     /// What groups wait for on a node. See `place/held.rs`.
     pub(crate) held: RefCell<BTreeMap<Passage<'a>, Option<Plan>>>,
+    corners: RefCell<BTreeMap<&'a GroupName, Corner<'a>>>,
+}
+
+/// Everything there is of one group, found once.
+#[derive(Clone, Copy)]
+struct Corner<'a> {
+    group: Option<&'a Group>,
+    run: Option<&'a GroupRun>,
+    motion: Option<&'a Motion>,
+    board: Option<&'a Board>,
 }
 
 /// What goes on with a group on a node, as far as all its members have to know.
@@ -53,6 +64,7 @@ impl Rgm {
             frozen: RefCell::default(),
             scenes: RefCell::default(),
             held: RefCell::default(),
+            corners: RefCell::default(),
         }
     }
 
@@ -64,14 +76,6 @@ impl Rgm {
 
     pub(crate) fn peek(&self, r: &Resource, node: &NodeName) -> Option<&Cell> {
         self.boards.get(&r.group)?.get(&r.name, node)
-    }
-
-    /// Configuration and the group's place say that it should run here, whatever goes on with it.
-    fn is_meant(&self, r: &Resource, node: &NodeName) -> bool {
-        // Asked of every cell in every step: what most cells fail comes first.
-        let wanted = || self.conf.runs.get(&r.group).is_some_and(|run| run.wanted.contains(node));
-        let managed = || self.conf.groups.get(&r.group).is_some_and(|g| g.managed);
-        !self.closing && wanted() && r.enabled.on_at(node) && !r.deleting && managed()
     }
 
     /// The place of a failed stop that freezes the group: nothing of it starts anywhere
@@ -133,8 +137,40 @@ impl<'a> Outlook<'a> {
         self.rgm.conf.resources.get(name)
     }
 
-    pub(crate) fn phase(&self, r: &Resource, node: &NodeName) -> Phase {
-        self.rgm.peek(r, node).map_or(Phase::Offline, |c| c.phase)
+    fn corner(&self, group: &'a GroupName) -> Corner<'a> {
+        if let Some(known) = self.corners.borrow().get(group) {
+            return *known;
+        }
+        let rgm = self.rgm;
+        let corner = Corner {
+            group: rgm.conf.groups.get(group),
+            run: rgm.conf.runs.get(group),
+            motion: rgm.motions.get(group),
+            board: rgm.boards.get(group),
+        };
+        self.corners.borrow_mut().insert(group, corner);
+        corner
+    }
+
+    /// The cell of a resource on a node, if it says anything.
+    pub(crate) fn peek(&self, r: &'a Resource, node: &NodeName) -> Option<&'a Cell> {
+        self.corner(&r.group).board?.get(&r.name, node)
+    }
+
+    pub(crate) fn phase(&self, r: &'a Resource, node: &NodeName) -> Phase {
+        self.peek(r, node).map_or(Phase::Offline, |c| c.phase)
+    }
+
+    /// Configuration and the group's place say that it should run here, whatever goes on with it.
+    fn is_meant(&self, r: &'a Resource, node: &NodeName) -> bool {
+        let Corner { group, run, .. } = self.corner(&r.group);
+        let wanted = run.is_some_and(|run| run.wanted.contains(node));
+        let managed = group.is_some_and(|g| g.managed);
+        !self.rgm.closing && wanted && r.enabled.on_at(node) && !r.deleting && managed
+    }
+
+    fn is_draining(&self, r: &'a Resource, node: &NodeName) -> bool {
+        self.corner(&r.group).motion.is_some_and(|m| m.draining.contains(node))
     }
 
     pub(crate) fn declares(&self, r: &Resource, method: Method) -> bool {
@@ -142,8 +178,8 @@ impl<'a> Outlook<'a> {
     }
 
     /// Suspend_automatic_recovery of its group: nothing is done to it by itself.
-    pub(crate) fn is_suspended(&self, r: &Resource) -> bool {
-        self.rgm.conf.groups.get(&r.group).is_some_and(|g| g.suspended)
+    pub(crate) fn is_suspended(&self, r: &'a Resource) -> bool {
+        self.corner(&r.group).group.is_some_and(|g| g.suspended)
     }
 
     /// See [`Rgm::frozen`].
@@ -162,10 +198,9 @@ impl<'a> Outlook<'a> {
         if let Some(known) = self.desires.borrow().get(&spot) {
             return *known;
         }
-        let up = self.rgm.is_meant(r, node) && {
-            let motion = self.rgm.motions.get(&r.group);
-            let restarts = self.rgm.peek(r, node).is_some_and(|c| c.restart.is_some());
-            !restarts && !motion.is_some_and(|m| m.draining.contains(node)) && self.is_anchored(r, node)
+        let up = self.is_meant(r, node) && !self.is_draining(r, node) && {
+            let restarts = self.peek(r, node).is_some_and(|c| c.restart.is_some());
+            !restarts && self.is_anchored(r, node)
         };
         let desire = if up { Desire::Up } else { Desire::Down };
         self.desires.borrow_mut().insert(spot, desire);
@@ -184,7 +219,7 @@ impl<'a> Outlook<'a> {
 
     /// It is up and nothing is taking it down.
     pub(crate) fn serves(&self, r: &'a Resource, node: &'a NodeName) -> bool {
-        let Some(cell) = self.rgm.peek(r, node) else { return false };
+        let Some(cell) = self.peek(r, node) else { return false };
         cell.phase.is_up() && cell.running() != Some(Method::Stop) && self.desire(r, node) == Desire::Up
     }
 
@@ -201,13 +236,12 @@ impl<'a> Outlook<'a> {
     }
 
     fn is_hopeless_anew(&self, r: &'a Resource, node: &'a NodeName) -> bool {
-        if !self.rgm.is_up(node) || !self.rgm.is_meant(r, node) || self.frozen(&r.group).is_some() {
+        if !self.rgm.is_up(node) || !self.is_meant(r, node) || self.frozen(&r.group).is_some() {
             return true;
         }
-        let cell = self.rgm.peek(r, node);
+        let cell = self.peek(r, node);
         let failed = cell.is_some_and(|c| c.phase == Phase::StartFailed && c.restart.is_none());
-        let draining = self.rgm.motions.get(&r.group).is_some_and(|m| m.draining.contains(node));
-        (failed && !draining) || self.dead_dependency(r, node).is_some()
+        (failed && !self.is_draining(r, node)) || self.dead_dependency(r, node).is_some()
     }
 
     /// A dependency, other than a weak one, that is not online and will not be by itself.
@@ -268,8 +302,7 @@ impl<'a> Outlook<'a> {
         if { nodes }.any(|at| at != node && self.serves(on, at)) {
             return Vec::new();
         }
-        let board = self.rgm.boards.get(&x.group);
-        let nodes = board.into_iter().flat_map(crate::board::Board::nodes);
+        let nodes = self.corner(&x.group).board.into_iter().flat_map(crate::board::Board::nodes);
         nodes.filter(|at| dep.holds_at(at)).collect()
     }
 
@@ -314,7 +347,7 @@ impl<'a> Outlook<'a> {
 
     fn falling(&self, group: &'a GroupName, node: &'a NodeName) -> Vec<(&'a Resource, &'a Cell)> {
         let down = |c: &Cell| matches!(c.phase, Phase::Offline | Phase::Stopped) && c.flight.is_none();
-        let cells = self.rgm.boards.get(group).into_iter().flat_map(|board| board.on(node));
+        let cells = self.corner(group).board.into_iter().flat_map(|board| board.on(node));
         let moving = cells.filter(|(_, c)| !down(c));
         let known = moving.filter_map(|(name, c)| Some((self.resource(name)?, c)));
         known.filter(|(x, _)| self.desire(x, node) == Desire::Down).collect()

@@ -7,10 +7,10 @@
 //! Every wait names what it waits for; what waits for nothing that moves is *blocked*, and a group
 //! whose cells are all at rest or blocked has come to rest.
 
+use crate::Place;
 use crate::cell::{Cell, Phase};
 use crate::links::{Dep, Flavour};
 use crate::outlook::{Outlook, Scene};
-use crate::{Place, Rgm};
 use rgm_types::{GroupName, Method, NodeName, Resource, ResourceName};
 
 /// What a cell should be.
@@ -74,15 +74,6 @@ pub(crate) enum Wait {
     Group(GroupName),
 }
 
-impl Rgm {
-    /// What comes next for a resource on a node. Whoever asks of several cells makes an
-    /// [`Outlook`] and asks that.
-    pub(crate) fn plan(&self, r: &Resource, node: &NodeName) -> Plan {
-        let known = self.conf.resources.get(&r.name).zip(self.nodes.get_key_value(node));
-        known.map_or(Plan::Rest, |(r, (node, _))| self.outlook().plan(r, node))
-    }
-}
-
 impl<'a> Outlook<'a> {
     /// What comes next for a resource on a node.
     pub(crate) fn plan(&self, r: &'a Resource, node: &'a NodeName) -> Plan {
@@ -96,7 +87,7 @@ impl<'a> Outlook<'a> {
 
     fn plan_anew(&self, r: &'a Resource, node: &'a NodeName) -> Plan {
         let empty = Cell::default();
-        let cell = self.rgm.peek(r, node).unwrap_or(&empty);
+        let cell = self.peek(r, node).unwrap_or(&empty);
         if !self.rgm.is_up(node) {
             return Plan::Rest;
         }
@@ -247,7 +238,7 @@ impl<'a> Outlook<'a> {
     fn dependent_in_the_way(&self, r: &'a Resource, node: &'a NodeName) -> Option<Plan> {
         for (x, dep) in self.dependents(r) {
             for at in self.nodes_depending(x, dep, node) {
-                let Some(cell) = self.rgm.peek(x, at) else { continue };
+                let Some(cell) = self.peek(x, at) else { continue };
                 let bound = dep.flavour == Flavour::OfflineRestart && !self.is_suspended(x);
                 if !bound && self.desire(x, at) == Desire::Up {
                     continue;

@@ -13,6 +13,7 @@ use crate::cell::Cell;
 use crate::cell::Phase;
 use crate::plan::Plan;
 use crate::{Level, Place, Rgm};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 use rgm_types::config::Write;
@@ -57,7 +58,7 @@ impl Rgm {
     fn advance(&mut self, group: &GroupName) {
         let view = self.outlook();
         let plan = |r, node| (view.plan(r, node), r, node);
-        let nodes: Vec<&NodeName> = self.nodes_of_interest(group).collect();
+        let nodes = self.nodes_of_interest(group);
         let plans = nodes.into_iter().flat_map(|node| self.conf.members(group).map(move |r| (r, node)));
         let plans = plans.map(|(r, node)| plan(r, node));
         let due: Vec<(Plan, Resource, NodeName)> = plans
@@ -78,17 +79,15 @@ impl Rgm {
     }
 
     /// Nodes that are up and where anything of the group is, or should be.
-    pub(crate) fn nodes_of_interest<'a>(
-        &'a self,
-        group: &'a GroupName,
-    ) -> impl Iterator<Item = &'a NodeName> + 'a {
+    pub(crate) fn nodes_of_interest(&self, group: &GroupName) -> Vec<&NodeName> {
         let run = self.conf.runs.get(group);
         let board = self.boards.get(group);
-        self.up_nodes().filter(move |n| {
-            let meant =
-                run.is_some_and(|run| run.wanted.contains(*n) || run.owed.iter().any(|(_, at, _)| at == *n));
-            meant || board.is_some_and(|b| b.has_node(n))
-        })
+        let wanted = run.into_iter().flat_map(|run| &run.wanted);
+        let owed = run.into_iter().flat_map(|run| run.owed.iter().map(|(_, node, _)| node));
+        let here = board.into_iter().flat_map(Board::nodes);
+        let all: BTreeSet<&NodeName> = wanted.chain(owed).chain(here).collect();
+        let known = all.into_iter().filter_map(|n| self.nodes.get_key_value(n));
+        known.filter(|(_, node)| node.up).map(|(name, _)| name).collect()
     }
 
     /// What was to be done once the group, or a part of it, came to rest.
@@ -154,7 +153,7 @@ impl Rgm {
     /// Nothing is under way or due in the group: what is wanted is reached, or blocked.
     pub(crate) fn at_rest(&self, group: &GroupName) -> bool {
         let view = self.outlook();
-        let mut nodes = self.nodes_of_interest(group);
+        let mut nodes = self.nodes_of_interest(group).into_iter();
         let anything = nodes.any(|n| self.conf.members(group).any(|r| !view.plan(r, n).is_settled()));
         let dying = |(n, node): (&NodeName, &crate::Node)| node.aborting && !self.is_clear_on(group, n);
         !anything && !self.nodes.iter().any(dying) && !self.is_between_nodes(group)

@@ -33,3 +33,8 @@ impl Samples {
 pub fn floor(what: &'static str, measured: f64, ours: f64, goal: f64) -> Floor {
     Floor { what, measured, ratio: ours / measured, goal }
 }
+
+/// A bound that was set, where less is better.
+pub fn goal(bound: f64, ours: f64) -> Floor {
+    Floor { what: "the bound that was set", measured: bound, ratio: ours / bound, goal: 1.0 }
+}

@@ -122,7 +122,7 @@ impl Rgm {
         if !self.conf.type_of(&r).is_some_and(|t| t.has(Method::Update)) {
             return;
         }
-        let nodes: Vec<NodeName> = self.up_nodes().cloned().collect();
+        let nodes: Vec<NodeName> = self.nodes_of_interest(&r.group).into_iter().cloned().collect();
         for node in nodes {
             let cell = self.cell(name, &node);
             let coming = matches!(cell.running(), Some(Method::Start));

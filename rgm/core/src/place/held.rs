@@ -144,7 +144,7 @@ impl Rgm {
         if self.conf.neighbours(group).next().is_none() || !self.conf.groups.contains_key(group) {
             return;
         }
-        let nodes: Vec<NodeName> = self.nodes_of_interest(group).cloned().collect();
+        let nodes: Vec<NodeName> = self.nodes_of_interest(group).into_iter().cloned().collect();
         let (clear, busy): (BTreeSet<NodeName>, BTreeSet<NodeName>) =
             nodes.iter().cloned().partition(|n| self.is_clear_on(group, n));
         let rests = clear.union(&busy).filter(|n| self.rests_on(group, n)).cloned().collect();

@@ -1,6 +1,7 @@
 //! The table of the plan.
 
 use super::*;
+use crate::Rgm;
 use crate::Token;
 use crate::cell::Cell;
 use crate::cell::Flight;
@@ -85,7 +86,7 @@ fn plan_of(methods: &[Method], cell: &Cell, wanted: bool) -> Plan {
     let mut rgm = Rgm::load(entries, Default::default(), Token(1)).unwrap();
     rgm.nodes.insert(node.clone(), crate::Node { up: true, ..Default::default() });
     *rgm.boards.entry(group).or_default().cell_mut(&r.name, &node) = cell.clone();
-    rgm.plan(&r, &node)
+    rgm.outlook().plan(&r, &node)
 }
 
 /// The table of the plan: no cell of it is a hole.
