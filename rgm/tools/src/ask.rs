@@ -2,9 +2,10 @@
 
 use crate::failure::Failure;
 use rgm_api::paths::Paths;
-use rgm_api::rgm::{self, Connection};
-use rgm_types::view::{Explanation, Snapshot};
+use rgm_api::rgm::{self, Connection, Told};
+use rgm_types::view::{EventRecord, Explanation, Snapshot};
 use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, SchaErr, Subject};
+use std::collections::VecDeque;
 
 /// A change to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,20 @@ pub fn snapshot() -> Result<Snapshot, Failure> {
 /// Asks why something is as it is.
 pub fn explanation(subject: Subject) -> Result<Explanation, Failure> {
     Ok(open()?.explain(subject)?)
+}
+
+/// The last decisions that name an object, oldest first, and how many there are at most.
+pub fn decisions(about: &str, count: usize) -> Result<Vec<EventRecord>, Failure> {
+    let mut last = VecDeque::new();
+    open()?.events(None, Some(about), false, &mut |told| {
+        if let Told::Event(event) = told {
+            last.push_back(event);
+        }
+        if last.len() > count {
+            last.pop_front();
+        }
+    })?;
+    Ok(last.into())
 }
 
 /// Changes something, or says what the change would do. `progress` is told what goes on meanwhile.

@@ -23,6 +23,7 @@ mod help;
 mod json;
 mod logical_hostname;
 pub mod man;
+mod moment;
 mod names;
 mod progress;
 mod properties;

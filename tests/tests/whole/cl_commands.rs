@@ -270,7 +270,8 @@ a-rg             phys-1          No             Online
             let told = c.ok(line)?;
             assert!(told.starts_with(object) && told.contains("phys-2"), "{told}");
             let json: serde_json::Value = serde_json::from_str(&c.ok(&format!("{line} --json"))?)?;
-            assert_eq!(json[0]["object"], *object);
+            assert_eq!(json[0]["explanation"]["object"], *object);
+            assert!(json[0]["decisions"].as_array().is_some_and(|d| !d.is_empty()), "{json}");
         }
         c.refused(36, "clrg explain absent-rg")?;
         Ok(())

@@ -2,10 +2,21 @@
 
 use super::layout::{Table, plain};
 use super::{Call, Work};
-use crate::ask;
 use crate::failure::Failure;
-use rgm_types::view::{Explanation, NodeVerdict, Pending};
+use crate::{ask, moment};
+use rgm_types::view::{EventRecord, Explanation, NodeVerdict, Pending};
 use rgm_types::{Millis, Subject};
+use serde::Serialize;
+
+/// How many of the last decisions are told: enough for the story of one failover.
+const DECISIONS_MAX: usize = 8;
+
+/// An explanation, and what the event log has about the object.
+#[derive(Debug, Serialize)]
+struct Told {
+    explanation: Explanation,
+    decisions: Vec<EventRecord>,
+}
 
 /// Asks about each of them.
 pub fn explain(
@@ -15,7 +26,7 @@ pub fn explain(
 ) -> Result<Work, Failure> {
     let mut told = Vec::new();
     for subject in subjects {
-        match ask::explanation(subject) {
+        match ask(subject) {
             Ok(explanation) => told.push(explanation),
             Err(failure) if failure.is_refusal() => failures.push(failure),
             Err(failure) => return Err(failure),
@@ -29,7 +40,14 @@ pub fn explain(
     Ok(Work { print, failures, ..Work::default() })
 }
 
-fn text(told: &Explanation) -> String {
+fn ask(subject: Subject) -> Result<Told, Failure> {
+    let (Subject::Group(name) | Subject::Resource(name)) = &subject;
+    let name = name.clone();
+    let explanation = ask::explanation(subject)?;
+    Ok(Told { explanation, decisions: ask::decisions(&name, DECISIONS_MAX)? })
+}
+
+fn text(Told { explanation: told, decisions }: &Told) -> String {
     let mut text = format!("{}: {}\n", told.object, plain(&told.summary));
     if !told.nodes.is_empty() {
         text.push('\n');
@@ -40,7 +58,14 @@ fn text(told: &Explanation) -> String {
     section(&mut text, "What led here", told.reasons.iter().map(|r| plain(r)));
     section(&mut text, "It waits for", told.waits.iter().map(wait));
     section(&mut text, "What can be done", told.advice.iter().map(|a| plain(a)));
+    section(&mut text, "Last decisions", decisions.iter().map(decision));
     text
+}
+
+/// When, what, and the rule behind it.
+fn decision(event: &EventRecord) -> String {
+    let rule = if event.rule.is_empty() { String::new() } else { format!(" ({})", plain(&event.rule)) };
+    format!("{} {}{rule}", moment::utc(event.at), plain(&event.text))
 }
 
 /// A node that would be taken is marked.
@@ -77,6 +102,7 @@ fn span(left: Millis) -> String {
 mod tests {
     use super::*;
     use crate::fixture;
+    use rgm_types::view::Level;
 
     #[test]
     fn an_explanation_is_a_few_lines_with_what_to_do() {
@@ -100,9 +126,18 @@ mod tests {
             ],
             advice: vec!["clrg online dns-rg".into()],
         };
-        insta::assert_snapshot!(text(&told));
-        let bare = Explanation { reasons: vec![], waits: vec![], advice: vec![], nodes: vec![], ..told };
-        assert_eq!(text(&bare).lines().count(), 1);
+        let decision = EventRecord {
+            seq: 7,
+            at: Millis(1_795_333_089_000),
+            level: Level::Warn,
+            text: "resource group dns-rg fails over".into(),
+            event: "START of dns-rs failed on phys-1".into(),
+            rule: "Failover_mode SOFT".into(),
+        };
+        let bare =
+            Explanation { reasons: vec![], waits: vec![], advice: vec![], nodes: vec![], ..told.clone() };
+        insta::assert_snapshot!(text(&Told { explanation: told, decisions: vec![decision] }));
+        assert_eq!(text(&Told { explanation: bare, decisions: vec![] }).lines().count(), 1);
         assert_eq!(span(Millis(1)), "1 s");
         assert_eq!(span(Millis(7_260_000)), "2 h 1 min");
     }
