@@ -15,6 +15,7 @@ pub mod agents;
 pub mod cluster;
 pub mod leftovers;
 pub mod mounts;
+pub mod networks;
 pub mod output;
 pub mod programs;
 pub mod tick;

@@ -15,10 +15,13 @@
 //! | [`command`] | commands that an administrator wrote into a property |
 //! | [`probe`] | TCP and HTTP |
 //! | [`judge`], [`monitor`] | fault monitors: what findings amount to, and the loop around that |
+//! | [`record`] | what a resource's methods have done on this node |
 //! | [`gds`] | `SUNW.gds` |
 //! | [`systemd`] | `SUNW.systemd` |
+//! | [`address`] | `SUNW.LogicalHostname` |
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod call;
 pub mod command;
 pub mod context;
@@ -31,6 +34,7 @@ pub mod pmf;
 pub mod probe;
 pub mod props;
 pub mod systemd;
+pub mod record;
 
 use call::Call;
 use log::Log;
@@ -47,7 +51,7 @@ pub type Outcome = Result<(), Failed>;
 pub type Run = fn(&Call) -> Outcome;
 
 /// Every method of every type: the name of its link, and what it does.
-pub const METHODS: &[&[(&str, Run)]] = &[gds::METHODS, systemd::METHODS];
+pub const METHODS: &[&[(&str, Run)]] = &[gds::METHODS, address::METHODS, systemd::METHODS];
 
 /// Why a method failed: a sentence that names what is wrong and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,11 +1,12 @@
 //! The resource types that come with the manager, registered and linked as `cargo xtask install`
 //! does, below the directory of a cluster.
 
-use super::programs;
+use super::{DevCluster, Said, programs};
 use anyhow::{Context, Result};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// Where their methods are installed for real.
 const INSTALLED: &str = "/usr/cluster/lib/rgm/rt";
@@ -28,4 +29,18 @@ pub fn install(dir: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Runs the examples of `docs/types/PAGE` on a cluster, as they stand there.
+pub fn run_examples(cluster: &DevCluster, page: &str) -> Result<()> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/types").join(page);
+    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let examples = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let script: String = examples.collect();
+    let mut shell = Command::new("sh");
+    shell.args(["-exc", &script]).stdin(Stdio::null()).env_clear();
+    for (name, value) in cluster.command("scrgadm", Some("phys-1")).get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    Said::new(page, &shell.output()?).ok().map(drop)
 }

@@ -1,6 +1,7 @@
 //! Whole-program tests: the real daemons, commands, methods and processes, in a directory and in
 //! cgroups of their own.
 
+mod agents_address;
 mod agents_gds;
 mod agents_systemd;
 mod apart;
