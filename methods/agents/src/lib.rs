@@ -17,8 +17,9 @@
 //! | [`judge`], [`monitor`] | fault monitors: what findings amount to, and the loop around that |
 //! | [`record`] | what a resource's methods have done on this node |
 //! | [`gds`] | `SUNW.gds` |
-//! | [`systemd`] | `SUNW.systemd` |
 //! | [`address`] | `SUNW.LogicalHostname` |
+//! | [`storage`] | `SUNW.HAStoragePlus` |
+//! | [`systemd`] | `SUNW.systemd` |
 #![forbid(unsafe_code)]
 
 pub mod address;
@@ -33,8 +34,9 @@ pub mod monitor;
 pub mod pmf;
 pub mod probe;
 pub mod props;
-pub mod systemd;
 pub mod record;
+pub mod storage;
+pub mod systemd;
 
 use call::Call;
 use log::Log;
@@ -51,7 +53,7 @@ pub type Outcome = Result<(), Failed>;
 pub type Run = fn(&Call) -> Outcome;
 
 /// Every method of every type: the name of its link, and what it does.
-pub const METHODS: &[&[(&str, Run)]] = &[gds::METHODS, address::METHODS, systemd::METHODS];
+pub const METHODS: &[&[(&str, Run)]] = &[gds::METHODS, address::METHODS, storage::METHODS, systemd::METHODS];
 
 /// Why a method failed: a sentence that names what is wrong and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 
 mod agents_address;
 mod agents_gds;
+mod agents_storage;
 mod agents_systemd;
 mod apart;
 mod bare;
