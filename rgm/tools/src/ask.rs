@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use rgm_api::paths::Paths;
 use rgm_api::rgm::{self, Connection, Told};
-use rgm_types::view::{EventRecord, Explanation, Snapshot};
+use rgm_types::view::{EventRecord, Explanation, Level, Snapshot};
 use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, SchaErr, Subject};
 use std::collections::VecDeque;
 
@@ -38,11 +38,14 @@ pub fn explanation(subject: Subject) -> Result<Explanation, Failure> {
     Ok(open()?.explain(subject)?)
 }
 
-/// The last decisions that name an object, oldest first, and how many there are at most.
+/// The last decisions that name an object, oldest first, at most so many. A line of the log that names
+/// no rule is the story of a method; it is left out unless something went wrong.
 pub fn decisions(about: &str, count: usize) -> Result<Vec<EventRecord>, Failure> {
     let mut last = VecDeque::new();
     open()?.events(None, Some(about), false, &mut |told| {
-        if let Told::Event(event) = told {
+        if let Told::Event(event) = told
+            && (!event.rule.is_empty() || event.level <= Level::Warn)
+        {
             last.push_back(event);
         }
         if last.len() > count {

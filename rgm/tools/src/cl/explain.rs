@@ -48,7 +48,11 @@ fn ask(subject: Subject) -> Result<Told, Failure> {
 }
 
 fn text(Told { explanation: told, decisions }: &Told) -> String {
-    let mut text = format!("{}: {}\n", told.object, plain(&told.summary));
+    let mut text = told.object.clone();
+    if !told.summary.is_empty() {
+        text.push_str(&format!(": {}", plain(&told.summary)));
+    }
+    text.push('\n');
     if !told.nodes.is_empty() {
         text.push('\n');
         let heads = &[("Node", 12), ("State", 10), ("Rule", 0)];
