@@ -40,11 +40,15 @@ pub mod systemd;
 
 use call::Call;
 use log::Log;
+use rgm_types::Status;
 use std::ffi::OsString;
 use std::path::Path;
 
 /// Exit code of a method that failed, and of a call that can't be understood.
 const FAILED: u8 = 1;
+
+/// Whose failure an operator sees in the status of the resource. The others leave a service as it is.
+const TOLD_BY_STATUS: [&str; 4] = ["PRENET_START", "START", "STOP", "POSTNET_STOP"];
 
 /// How a method ends.
 pub type Outcome = Result<(), Failed>;
@@ -92,6 +96,13 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn exit_code(call: &Call, outcome: Outcome) -> u8 {
     let Err(failed) = outcome else { return 0 };
+    let method = std::env::var("RGM_METHOD").unwrap_or_default();
+    if TOLD_BY_STATUS.contains(&method.as_str())
+        && let Ok(manager) = manager::Manager::from_env()
+    {
+        // Where rgmd is away the log has it.
+        let _untold = manager.set_status(call, Status::Faulted, &failed.to_string());
+    }
     if call.is_validate() {
         // The operator's command shows what VALIDATE prints.
         eprintln!("{failed}");

@@ -248,7 +248,8 @@ fn a_start_that_brings_up_no_service_fails_and_leaves_nothing_behind() -> Result
             [("silent", "the service runs, but no connection to"), ("brief", "the service ended at once")]
         {
             assert_ne!(c.run(&format!("scswitch -e -j {name}"))?.code, 0, "{name}");
-            until("it is said why", || Ok(c.log()?.contains(why).then_some(())))?;
+            let said = c.on("phys-1", &format!("scha_resource_get -O STATUS -R {name}"))?.ok()?;
+            assert!(said.starts_with("FAULTED\n") && said.contains(why), "{said}");
             assert_eq!(c.on("phys-1", &format!("pmfadm -q g,{name},0.svc"))?.code, 1, "{name}");
         }
         c.expect("g", [OnlineFaulted, Offline])?;
