@@ -218,10 +218,9 @@ impl Rgm {
 
     /// A resource has moved: so may those in other groups that it depends on, or that depend on it.
     fn ripple(&mut self, resource: &ResourceName) {
-        let deps = self.conf.deps(resource).iter().filter_map(|d| self.conf.resources.get(&d.on));
-        let linked = deps.chain(self.conf.dependents(resource)).map(|r| r.group.clone());
-        let groups: BTreeSet<GroupName> = linked.collect();
-        self.dirty.extend(groups);
+        let Some(r) = self.conf.resources.get(resource) else { return };
+        let far: Vec<GroupName> = self.conf.linked(r).filter(|g| **g != r.group).cloned().collect();
+        self.dirty.extend(far);
     }
 
     /// Where the group is meant to be, or what it is allowed to do, has changed: so may have what its
@@ -230,8 +229,8 @@ impl Rgm {
         self.stir(group);
         let near: Vec<GroupName> = self.conf.neighbours(group).cloned().collect();
         near.iter().for_each(|g| self.stir(g));
-        let members: Vec<ResourceName> = self.conf.members(group).map(|r| r.name.clone()).collect();
-        members.iter().for_each(|r| self.ripple(r));
+        let far: BTreeSet<GroupName> = self.conf.foreign(group).cloned().collect();
+        self.dirty.extend(far);
     }
 
     /// Changes what must not be forgotten about a group.

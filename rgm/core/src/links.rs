@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use rgm_types::{Group, GroupName, NodeName, Resource, ResourceName, SysdefinedType};
+use rgm_types::{Group, GroupName, Millis, NodeName, Resource, ResourceName, SysdefinedType};
 
 /// How strongly a resource depends on another one. The order is that of strength.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,6 +163,24 @@ pub(crate) struct Links {
     /// Groups linked by affinities or RG_dependencies, both ways.
     neighbours: BTreeMap<GroupName, BTreeSet<GroupName>>,
     nodelists: BTreeMap<GroupName, Vec<NodeName>>,
+    facts: BTreeMap<GroupName, Facts>,
+}
+
+/// Numbers and flags of a group that are asked for in every step.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Facts {
+    /// RG_mode is Scalable.
+    pub(crate) scalable: bool,
+    /// Maximum_primaries.
+    pub(crate) most: i64,
+    /// Desired_primaries.
+    pub(crate) desired: i64,
+    /// Priority.
+    pub(crate) priority: i64,
+    /// Pingpong_interval.
+    pub(crate) pingpong: Millis,
+    /// It has Load_factors.
+    pub(crate) loaded: bool,
 }
 
 impl Links {
@@ -195,6 +213,7 @@ impl Links {
         self.affinities.remove(group);
         self.group_deps.remove(group);
         self.nodelists.remove(group);
+        self.facts.remove(group);
         let strangers: Vec<GroupName> =
             old.into_iter().filter(|other| !self.targets(other).contains(group)).collect();
         for other in strangers {
@@ -209,6 +228,7 @@ impl Links {
     fn put_group(&mut self, group: &GroupName, says: Says) {
         self.forget_group(group);
         self.nodelists.insert(group.clone(), says.nodelist);
+        self.facts.insert(group.clone(), says.facts);
         if !says.affinities.is_empty() {
             self.affinities.insert(group.clone(), says.affinities);
         }
@@ -224,6 +244,7 @@ impl Links {
 
 /// What a group's own properties say.
 struct Says {
+    facts: Facts,
     nodelist: Vec<NodeName>,
     affinities: Vec<Affinity>,
     group_deps: Vec<GroupName>,
@@ -262,6 +283,17 @@ impl Conf {
         }
     }
 
+    /// Groups of the resources that this one depends on, or that depend on it.
+    pub(crate) fn linked<'a>(&'a self, r: &'a Resource) -> impl Iterator<Item = &'a GroupName> + 'a {
+        let deps = self.deps(&r.name).iter().filter_map(|d| self.resources.get(&d.on));
+        deps.chain(self.dependents(&r.name)).map(|other| &other.group)
+    }
+
+    /// Other groups that resources of this one depend on, or that depend on them.
+    pub(crate) fn foreign<'a>(&'a self, group: &'a GroupName) -> impl Iterator<Item = &'a GroupName> + 'a {
+        self.members(group).flat_map(|r| self.linked(r)).filter(move |g| *g != group)
+    }
+
     /// RG_affinities.
     pub(crate) fn affinities(&self, group: &GroupName) -> &[Affinity] {
         self.links.affinities.get(group).map_or(&[], Vec::as_slice)
@@ -289,6 +321,11 @@ impl Conf {
         self.links.neighbours.get(group).into_iter().flatten()
     }
 
+    /// Numbers and flags of a configured group.
+    pub(crate) fn facts(&self, group: &GroupName) -> Facts {
+        self.links.facts.get(group).copied().unwrap_or_default()
+    }
+
     /// Nodelist of a configured group.
     pub(crate) fn nodes_of(&self, group: &GroupName) -> &[NodeName] {
         self.links.nodelists.get(group).map_or(&[], Vec::as_slice)
@@ -297,7 +334,16 @@ impl Conf {
     /// Reads again what a group and its resources say of others.
     pub(crate) fn relink_group(&mut self, name: &GroupName) {
         let Some(group) = self.groups.get(name) else { return self.links.forget_group(name) };
+        let loaded = !self.parsed(group, "Load_factors", |t| Some(t.len())).is_empty();
         let says = Says {
+            facts: Facts {
+                scalable: self.is_scalable(group),
+                most: self.group_int(group, "Maximum_primaries"),
+                desired: self.group_int(group, "Desired_primaries"),
+                priority: self.group_int(group, "Priority"),
+                pingpong: Millis::from_secs(self.group_int(group, "Pingpong_interval")),
+                loaded,
+            },
             nodelist: self.nodelist(group),
             affinities: self.parsed(group, "RG_affinities", |t| Affinity::parse(t).ok()),
             group_deps: self.parsed(group, "RG_dependencies", |t| GroupName::new(t).ok()),

@@ -77,6 +77,9 @@ impl Loads {
 
     /// A group, or where it is meant to be, has changed.
     fn update(&mut self, conf: &Conf, name: &GroupName) {
+        if !conf.facts(name).loaded && !self.burdens.contains_key(name) {
+            return;
+        }
         let factors = conf.groups.get(name).map(|g| factors(conf, g)).unwrap_or_default();
         let old = self.burdens.remove(name).unwrap_or_default();
         if factors.is_empty() && old.factors.is_empty() {

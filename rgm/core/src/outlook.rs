@@ -92,7 +92,7 @@ impl Rgm {
     /// Another node where the group is not certainly gone: while there is one, nothing of a
     /// failover group starts here.
     pub(crate) fn not_clear_elsewhere(&self, group: &Group, node: &NodeName) -> Option<NodeName> {
-        if self.conf.is_scalable(group) {
+        if self.conf.facts(&group.name).scalable {
             return None;
         }
         let mut cells = self.boards.get(&group.name)?.iter();

@@ -36,8 +36,7 @@ impl Rgm {
     }
 
     fn by_priority(&self) -> Vec<GroupName> {
-        let priority =
-            |name: &GroupName| self.conf.groups.get(name).map_or(0, |g| self.conf.group_int(g, "Priority"));
+        let priority = |name: &GroupName| self.conf.facts(name).priority;
         let mut names: Vec<GroupName> = self.unplaced.iter().cloned().collect();
         names.sort_by_cached_key(|name| (Reverse(priority(name)), name.clone()));
         names
@@ -102,13 +101,13 @@ impl Rgm {
 
     /// On how many nodes it may be.
     pub(crate) fn most_primaries(&self, group: &Group) -> usize {
-        usize::try_from(self.conf.group_int(group, "Maximum_primaries")).unwrap_or(1).max(1)
+        usize::try_from(self.conf.facts(&group.name).most).unwrap_or(1).max(1)
     }
 
     /// On how many nodes it should be.
     pub(crate) fn desired_primaries(&self, group: &Group) -> usize {
         let by_operator = self.conf.runs.get(&group.name).and_then(|run| run.primaries);
-        let desired = by_operator.map_or_else(|| self.conf.group_int(group, "Desired_primaries"), i64::from);
+        let desired = by_operator.map_or_else(|| self.conf.facts(&group.name).desired, i64::from);
         usize::try_from(desired).unwrap_or(0).min(self.most_primaries(group))
     }
 
@@ -135,7 +134,7 @@ impl Rgm {
                 }
                 return false;
             }
-            let leaving = !self.conf.is_scalable(group) && !self.is_gone(group);
+            let leaving = !self.conf.facts(name).scalable && !self.is_gone(group);
             if leaving || self.comes_after_one_that_moves(name) {
                 return true;
             }

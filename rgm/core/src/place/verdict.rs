@@ -162,7 +162,7 @@ impl Rgm {
         if failures > START_FAILURES_MAX {
             return Some(Rule::StartFailures(failures));
         }
-        if run.wanted.is_empty() || !self.conf.is_scalable(group) {
+        if run.wanted.is_empty() || !self.conf.facts(&group.name).scalable {
             return None;
         }
         // Serving elsewhere, it has no need to go back there at once.
@@ -197,7 +197,7 @@ impl Rgm {
 
     /// Pingpong_interval.
     pub(crate) fn pingpong_interval(&self, group: &Group) -> Millis {
-        Millis::from_secs(self.conf.group_int(group, "Pingpong_interval"))
+        self.conf.facts(&group.name).pingpong
     }
 }
 
