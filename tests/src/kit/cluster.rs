@@ -29,6 +29,8 @@ pub struct DevCluster {
     dir: TempDir,
     rgmd: Option<Child>,
     traces: Traces,
+    /// Its nodes, as `--dev-nodes` has them.
+    nodes: String,
     /// Arguments of rgmd besides its nodes.
     rgmd_args: Vec<OsString>,
     /// Its data service.
@@ -68,18 +70,24 @@ impl DevCluster {
 
     /// Everything is there, nothing is started.
     pub fn prepare() -> Result<Self> {
+        Self::prepare_with(&NODES)
+    }
+
+    /// The same, with these nodes.
+    pub fn prepare_with(nodes: &[&str]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("rgm-test-").tempdir()?;
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
         let bin = dir.path().join("bin");
         programs::link_into(&bin)?;
-        let run_dirs: Vec<PathBuf> = NODES.iter().map(|node| dir.path().join("run").join(node)).collect();
+        let run_dirs: Vec<PathBuf> = nodes.iter().map(|node| dir.path().join("run").join(node)).collect();
         run_dirs.iter().try_for_each(fs::create_dir_all)?;
         fs::create_dir_all(dir.path().join("state"))?;
         fs::write(dir.path().join("rgm.toml"), format!("commands = {bin:?}\nsyslog = false\n"))?;
         let traces = Traces::new(dir.path(), &run_dirs);
         let tick = Tick::install(dir.path())?;
         agents::install(dir.path())?;
-        Ok(Self { dir, rgmd: None, traces, rgmd_args: Vec::new(), tick })
+        let nodes = nodes.join(",");
+        Ok(Self { dir, rgmd: None, traces, nodes, rgmd_args: Vec::new(), tick })
     }
 
     /// Its directory.
@@ -105,7 +113,7 @@ impl DevCluster {
     pub fn launch(&mut self) -> Result<()> {
         let log = fs::File::options().create(true).append(true).open(self.log_file())?;
         let mut command = self.command("rgmd", None);
-        command.args(["--dev-nodes", &NODES.join(",")]).args(&self.rgmd_args);
+        command.args(["--dev-nodes", &self.nodes]).args(&self.rgmd_args);
         command.stdin(Stdio::null()).stdout(fs::File::create(self.said_file())?).stderr(log);
         self.rgmd = Some(command.spawn()?);
         Ok(())
@@ -229,11 +237,15 @@ impl DevCluster {
 
     /// Starts a command line, speaking for a node.
     pub fn begin_on(&self, node: Option<&str>, line: &str) -> Result<Running> {
-        let words = words(line);
+        self.begin_words(node, &words(line))
+    }
+
+    /// The same, with words that may hold blanks.
+    pub fn begin_words(&self, node: Option<&str>, words: &[&str]) -> Result<Running> {
         let (name, args) = words.split_first().context("an empty command line")?;
         let mut command = self.command(name, node);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Ok(Running { line: line.to_owned(), child: command.spawn()? })
+        Ok(Running { line: words.join(" "), child: command.spawn()? })
     }
 
     /// What `scstat --json` says.

@@ -48,22 +48,40 @@ fn together(line: &str) -> Result<(Option<NodeName>, Command)> {
     Ok((None, Command::Batch { commands }))
 }
 
+fn type_register(line: &str) -> Result<Command> {
+    let Registration { name, text, .. } = registration(line, "/opt")?;
+    let parsed = rtr_parser::parse(&name, text.as_bytes());
+    let declaration = parsed.resource_type.with_context(|| format!("{:?}", parsed.diagnostics))?;
+    Ok(Command::TypeRegister { declaration })
+}
+
+/// A registration file.
+pub(super) struct Registration {
+    /// What it is called.
+    pub(super) name: String,
+    /// Where its methods are.
+    pub(super) basedir: String,
+    /// What is in it.
+    pub(super) text: String,
+}
+
 /// `type NAME METHOD…; further declarations`. A name is `[VENDOR.]NAME[:VERSION]`; with a version, it
 /// is upgrade-aware, and `#$upgrade_from` lines stand for themselves before the first brace.
-fn type_register(line: &str) -> Result<Command> {
+pub(super) fn registration(line: &str, root: &str) -> Result<Registration> {
     let (head, more) = line.split_once(';').unwrap_or((line, ""));
     let mut head = head.split_whitespace().skip(1);
-    let full = head.next().context("the type has no name")?;
-    let (full, version) = full.split_once(':').map_or((full, None), |(n, v)| (n, Some(v)));
+    let whole = head.next().context("the type has no name")?;
+    let (full, version) = whole.split_once(':').map_or((whole, None), |(n, v)| (n, Some(v)));
     let (vendor, name) = full.split_once('.').map_or((None, full), |(v, n)| (Some(v), n));
     let mut text = format!("Resource_type = {name};\nRT_version = {};\n", version.unwrap_or("1"));
     if let Some(vendor) = vendor {
         text.push_str(&format!("Vendor_id = {vendor};\n"));
     }
-    text.push_str(&format!("RT_basedir = /opt/{name};\n"));
+    let basedir = format!("{root}/{name}");
+    text.push_str(&format!("RT_basedir = {basedir};\n"));
     for word in head {
-        let method = method(word)?;
-        text.push_str(&format!("{method} = {};\n", method.word().to_ascii_lowercase()));
+        let file = method(word)?.word().to_ascii_lowercase();
+        text.push_str(&format!("{word} = {file};\n"));
     }
     let (properties, entries) = more.split_at(more.find('{').unwrap_or(more.len()));
     let (properties, upgrade) = properties.split_at(properties.find("#$").unwrap_or(properties.len()));
@@ -74,9 +92,7 @@ fn type_register(line: &str) -> Result<Command> {
     text.push_str(&upgrade.replace("#$", "\n#$"));
     text.push('\n');
     text.push_str(entries);
-    let parsed = rtr_parser::parse(name, text.as_bytes());
-    let declaration = parsed.resource_type.with_context(|| format!("{:?}", parsed.diagnostics))?;
-    Ok(Command::TypeRegister { declaration })
+    Ok(Registration { name: whole.to_string(), basedir, text })
 }
 
 fn scrgadm(o: &Options) -> Result<Command> {
@@ -123,11 +139,11 @@ fn scswitch(o: &Options) -> Result<Command> {
         'z' => Command::Remaster { groups },
         'Z' => Command::Online { groups, nodes: Vec::new(), with: Bring::ALL },
         'F' => Command::Offline { groups, nodes },
-        'R' if !o.has('e') && !o.has('n') => Command::Restart { groups, nodes },
+        'R' => Command::Restart { groups, nodes },
         'o' => Command::Manage { groups },
         'u' => Command::Unmanage { groups },
         'e' | 'n' if o.has('M') => Command::SetMonitored { resources, nodes, on: form == 'e' },
-        'e' | 'n' | 'R' => Command::SetEnabled { resources, nodes, on: o.has('e'), recursive: o.has('R') },
+        'e' | 'n' => Command::SetEnabled { resources, nodes, on: form == 'e', recursive: false },
         'c' => Command::ClearStopFailed { resources, nodes },
         'Q' => Command::Quiesce { groups, kill },
         's' => Command::Suspend { groups, kill },

@@ -15,9 +15,10 @@
 //! After every step the core's rules are checked, no two methods of a resource may overlap, and a
 //! further look of the core at its state must order nothing more. `step.rs` has the steps,
 //! `command.rs` the commands among them, `world.rs` what is around the core, `tell.rs` and `show.rs`
-//! how it is told.
+//! how it is told. `live.rs` plays a story with the real daemons.
 
 mod command;
+pub mod live;
 mod options;
 mod show;
 mod step;

@@ -17,4 +17,5 @@ mod methods;
 mod operations;
 mod plans;
 mod refusals;
+mod scenarios_live;
 mod tour;
