@@ -1,12 +1,13 @@
 //! Answers to `scha_*_get` (reference 8.2 to 8.5). Tags in any case.
 
 use crate::Rgm;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use rgm_types::{
-    Clock, GetValue, Group, GroupName, InitNodes, InstalledNodes, Method, Millis, NodeName, Query, Refusal,
-    Resource, ResourceType, SchaErr, SysdefinedType, TypeName, Value, props,
+    Clock, GetValue, Group, GroupName, InitNodes, InstalledNodes, LoadLimit, Method, Millis, NodeConf,
+    NodeName, Query, Refusal, Resource, ResourceType, SchaErr, SysdefinedType, TypeName, Value, props,
 };
 
 /// The syslog facility the manager logs with: LOG_DAEMON (reference 8.5).
@@ -195,10 +196,14 @@ impl Rgm {
             }
             "CLUSTERNAME" => Ok(text(&self.conf.cluster.name)),
             "ALL_ZONES" => Ok(GetValue::List(nodes.into_iter().map(name_of).collect())),
-            "ALL_NONGLOBAL_ZONES" | "ALL_NONGLOBAL_ZONES_NODEID" | "ALL_LOADLIMITS" => {
-                Ok(GetValue::List(Vec::new()))
+            "ALL_NONGLOBAL_ZONES" | "ALL_NONGLOBAL_ZONES_NODEID" => Ok(GetValue::List(Vec::new())),
+            "ALL_LOADLIMITS" => {
+                let names: BTreeSet<&String> = nodes.iter().flat_map(|n| n.load_limits.keys()).collect();
+                Ok(GetValue::List(names.into_iter().cloned().collect()))
             }
-            "ALL_ZONES_NODEID" | "HARD_LOADLIMIT" | "LOADLIMIT_PROPS" | "ALL_PSTRINGS" => Err(no_zones(tag)),
+            "HARD_LOADLIMIT" => load_limit(tag, args, &nodes, |limit| hard(limit)),
+            "LOADLIMIT_PROPS" => load_limit(tag, args, &nodes, |l| format!("{}/{}", l.soft, hard(l))),
+            "ALL_ZONES_NODEID" | "ALL_PSTRINGS" => Err(no_zones(tag)),
             _ => Err(unknown_tag(tag)),
         }
     }
@@ -206,6 +211,22 @@ impl Rgm {
     fn node_arg(&self, tag: &str, args: &[String]) -> Result<NodeName, Refusal> {
         Ok(self.conf.node(arg(tag, args, 0, "node")?)?.name.clone())
     }
+}
+
+/// `node=…` of every node: one that has no such limit has soft 0 and no hard one.
+fn load_limit(tag: &str, args: &[String], nodes: &[&NodeConf], show: impl Fn(&LoadLimit) -> String) -> Got {
+    let name = arg(tag, args, 0, "load limit")?;
+    if !nodes.iter().any(|n| n.load_limits.contains_key(name)) {
+        let message = format!("no node has a load limit {name}");
+        return Err(Refusal::new(SchaErr::Inval, message, "ALL_LOADLIMITS lists them"));
+    }
+    let limit = |n: &NodeConf| n.load_limits.get(name).copied().unwrap_or_default();
+    Ok(GetValue::List(nodes.iter().map(|n| format!("{}={}", n.name, show(&limit(n)))).collect()))
+}
+
+/// A hard limit, -1 if there is none.
+fn hard(limit: &LoadLimit) -> String {
+    limit.hard.map_or_else(|| String::from("-1"), |hard| hard.to_string())
 }
 
 fn arg<'a>(tag: &str, args: &'a [String], index: usize, what: &str) -> Result<&'a str, Refusal> {

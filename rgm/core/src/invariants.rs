@@ -98,6 +98,7 @@ impl Rgm {
         let view = self.outlook();
         for group in self.conf.groups.keys() {
             let alone = self.conf.neighbours(group).next().is_none()
+                && self.loads.factors(group).is_empty()
                 && self.conf.members(group).all(|r| self.is_unlinked(r));
             if if alone { self.boards.get(group).is_some_and(flies) } else { anything } {
                 continue;

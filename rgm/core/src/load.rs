@@ -179,8 +179,26 @@ impl Rgm {
         room
     }
 
+    /// Groups that should have left the node, and failed to stop there: they still weigh.
+    fn stuck_on<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = &'a GroupName> + 'a {
+        let leaving = self.loads.leaving.get(node).into_iter().flatten();
+        leaving.filter(move |g| self.failed_to_stop(g, node))
+    }
+
+    /// A group that has not come up on the node yet, and has no room there because of what is stuck.
+    pub(crate) fn is_crowded_out(&self, group: &Group, node: &NodeName) -> bool {
+        if self.stuck_on(node).next().is_none() || !self.is_clear_on(&group.name, node) {
+            return false;
+        }
+        let mut without = Layout::default();
+        without.put(&group.name, BTreeSet::new());
+        self.room(&without, group, node).full.is_some()
+    }
+
     fn load_in(&self, layout: &Layout, node: &NodeName, name: &str) -> u64 {
         let mut load = self.loads.load(node, name);
+        let stuck = self.stuck_on(node).flat_map(|g| self.loads.factors(g));
+        load += stuck.filter(|(n, _)| n == name).map(|(_, load)| *load).sum::<u64>();
         for (group, nodes) in layout.changed() {
             let Some((_, factor)) = self.loads.factors(group).iter().find(|(n, _)| n == name) else {
                 continue;

@@ -293,6 +293,9 @@ impl Rgm {
             (Plan::Blocked(Block::Group(other)), _) => Some(format!(
                 "resource {name} is not started on node {node}: resource group {other} could not start or stop there"
             )),
+            (Plan::Blocked(Block::Elsewhere(other)), _) => {
+                Some(format!("resource {name} is not started on node {node}: its group can not leave node {other}"))
+            }
             _ => None,
         })
     }

@@ -57,6 +57,8 @@ pub(crate) enum Block {
     Dependent(ResourceName),
     /// Another group, that it has to be with or without, can not start or stop.
     Group(GroupName),
+    /// The group is not certainly gone from this other node, and can not go.
+    Elsewhere(NodeName),
 }
 
 /// What has to come first.
@@ -127,7 +129,11 @@ impl<'a> Outlook<'a> {
         }
         let scene = self.scene(&r.group, node);
         if let Some(other) = &scene.elsewhere {
-            return Plan::Wait(Wait::Elsewhere(other.clone()));
+            return if self.stays_on(&r.group, other) {
+                Plan::Blocked(Block::Elsewhere(other.clone()))
+            } else {
+                Plan::Wait(Wait::Elsewhere(other.clone()))
+            };
         }
         if let Some(owing) = &scene.owing {
             return Plan::Wait(Wait::Owed(owing.clone()));

@@ -60,7 +60,9 @@ impl Rgm {
         if !came_up && plans.iter().any(coming) {
             return GroupState::PendingOnline;
         }
-        let stuck = |plan: &Plan| matches!(plan, Plan::Blocked(Block::StopFailed(_) | Block::Group(_)));
+        let stuck = |plan: &Plan| {
+            matches!(plan, Plan::Blocked(Block::StopFailed(_) | Block::Group(_) | Block::Elsewhere(_)))
+        };
         if !came_up && plans.iter().any(|(_, plan)| stuck(plan)) {
             return GroupState::Offline;
         }

@@ -37,10 +37,16 @@ impl Rgm {
         props::CLUSTER.iter().filter_map(value).collect()
     }
 
-    /// Limits and loads of a node.
+    /// Limits and loads of a node, and loads without a limit.
     fn loads(&self, node: &NodeName) -> BTreeMap<String, LoadView> {
-        let limits = self.conf.nodes.get(node).map(|n| &n.load_limits).into_iter().flatten();
-        limits.map(|(name, limit)| (name.clone(), LoadView { load: 0, limit: Some(*limit) })).collect()
+        let mut loads: BTreeMap<String, LoadView> = BTreeMap::new();
+        for (name, load) in self.loads.of_node(node) {
+            loads.insert(name.clone(), LoadView { load, limit: None });
+        }
+        for (name, limit) in self.conf.nodes.get(node).into_iter().flat_map(|n| &n.load_limits) {
+            loads.entry(name.clone()).or_insert(LoadView { load: 0, limit: None }).limit = Some(*limit);
+        }
+        loads
     }
 
     fn type_view(&self, rt: &ResourceType) -> TypeView {

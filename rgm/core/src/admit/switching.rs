@@ -42,9 +42,12 @@ impl Rgm {
             self.bring(group, with, &mut change)?;
             self.refuse_frozen(&group.name)?;
             self.check_nodes(group, &nodes)?;
-            layout.put(&group.name, nodes.clone());
+            if !groups.is_empty() {
+                layout.put(&group.name, nodes.clone());
+            }
         }
         for group in list {
+            layout.put(&group.name, nodes.clone());
             let judged = nodes.iter().try_for_each(|n| self.check_place(&mut layout, &group, n, &mut change));
             match judged {
                 Err(refusal) if !groups.is_empty() => return Err(refusal),
@@ -196,8 +199,8 @@ impl Rgm {
                 if !groups.is_empty() {
                     return Err(refusal);
                 }
-                layout.put(&group.name, self.conf.run(&group.name).wanted);
                 change.messages.push(refusal.message);
+                self.keep_or_leave(&mut layout, &group, &mut change);
                 continue;
             }
             self.settle_room(&mut layout, &taken, &mut change);
@@ -211,6 +214,24 @@ impl Rgm {
         }
         self.foresee(layout, &mut change);
         Ok(change)
+    }
+
+    /// A group for which no node was found stays where it is, unless others need its place now.
+    fn keep_or_leave(&self, layout: &mut Layout, group: &Group, change: &mut Change) {
+        let now = self.conf.run(&group.name).wanted;
+        let mut trial = layout.clone();
+        trial.put(&group.name, now.clone());
+        let (mut unchanged, mut none) = (trial.clone(), Change::default());
+        let mut may = |n: &NodeName| {
+            let judged = self.check_place(&mut unchanged, group, n, &mut none);
+            judged.is_ok() && none.effects.is_empty()
+        };
+        if now.iter().all(&mut may) {
+            *layout = trial;
+        } else {
+            change.effects.push(Effect::Leave { group: group.name.clone(), nodes: now });
+            change.goals.push(Goal::Rest { group: group.name.clone() });
+        }
     }
 
     fn settle_room(&self, layout: &mut Layout, taken: &[Verdict], change: &mut Change) {

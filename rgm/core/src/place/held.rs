@@ -96,23 +96,30 @@ impl<'a> Outlook<'a> {
             let leaves = draining || self.rgm.closing || !self.rgm.hosts(&Layout::default(), other, node);
             leaves && !self.rgm.is_clear_on(other, node) && !self.rgm.comes_after(group, other, false)
         };
-        let other = self.rgm.conf.neighbours(group).filter(depends).find(falling)?;
-        Some(match self.rests_on(other, node) {
-            true => Plan::Blocked(Block::Group(other.clone())),
-            false => Plan::Wait(Wait::Group(other.clone())),
-        })
+        let mut others = self.rgm.conf.neighbours(group).filter(depends).filter(falling);
+        // One that failed to stop has had its turn.
+        let other = others.find(|other| !self.rests_on(other, node))?;
+        Some(Plan::Wait(Wait::Group(other.clone())))
     }
 
     fn arrival(&self, group: &'a GroupName, node: &'a NodeName) -> Arrival {
-        if !self.rgm.hosts(&Layout::default(), group, node) || self.frozen(group).is_some() {
+        let frozen = || self.frozen(group).is_some() && self.rgm.is_clear_on(group, node);
+        if !self.rgm.hosts(&Layout::default(), group, node) || frozen() {
             return Arrival::Stuck;
         }
         let plans: Vec<Plan> = self.rgm.conf.members(group).map(|r| self.plan(r, node)).collect();
         if !plans.iter().all(Plan::is_settled) {
             return Arrival::Coming;
         }
-        let kept_out = plans.iter().any(|p| matches!(p, Plan::Blocked(Block::Group(_))));
+        let kept_out =
+            plans.iter().any(|p| matches!(p, Plan::Blocked(Block::Group(_) | Block::Elsewhere(_))));
         if kept_out { Arrival::Stuck } else { Arrival::There }
+    }
+
+    /// The group is on its way down on a node, and can go no further by itself.
+    pub(crate) fn stays_on(&self, group: &'a GroupName, node: &NodeName) -> bool {
+        let known = self.rgm.nodes.get_key_value(node);
+        known.is_some_and(|(node, _)| self.rests_on(group, node))
     }
 
     /// Nothing is under way or due for the group on the node.

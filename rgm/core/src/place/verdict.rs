@@ -95,14 +95,6 @@ impl Rgm {
         nodes.map(|(position, node)| self.verdict(layout, group, node, position, by)).collect()
     }
 
-    /// Nodes the group may be placed on by itself, best first.
-    pub(crate) fn candidates(&self, group: &Group) -> Vec<NodeName> {
-        let mut verdicts = self.verdicts(&Layout::default(), group, By::Itself);
-        verdicts.retain(Verdict::eligible);
-        verdicts.sort_by_key(|v| v.rank);
-        verdicts.into_iter().map(|v| v.node).collect()
-    }
-
     /// The best node the group may be brought online on.
     pub(crate) fn best(&self, layout: &Layout, group: &Group, by: By) -> Option<Verdict> {
         let verdicts = self.verdicts(layout, group, by).into_iter();
@@ -206,7 +198,7 @@ impl fmt::Display for Rank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "place {} of Nodelist", self.position + 1)?;
         if self.left > 0 {
-            f.write_str(", left before because of a failure")?;
+            f.write_str(", left before")?;
         }
         for (count, what) in [
             (self.evicted, "groups have to leave it"),
