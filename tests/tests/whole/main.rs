@@ -18,4 +18,5 @@ mod operations;
 mod plans;
 mod refusals;
 mod scenarios_live;
+mod three_tiers;
 mod tour;

@@ -54,21 +54,24 @@ pub(crate) fn kind(command: &Command) -> Kind {
 impl Rgm {
     /// The plain commands that a command stands for, in their order.
     pub(crate) fn expand(&self, command: &Command) -> Result<Vec<Command>, Refusal> {
-        match command {
-            Command::Batch { commands } => {
-                let plain = commands.iter().map(|c| match c {
-                    Command::Batch { .. } | Command::Control { .. } | Command::SetStatus { .. } => {
-                        let message = "a batch holds commands of the administration, and no other batch";
-                        Err(Refusal::new(SchaErr::Inval, message, ""))
-                    }
-                    _ => self.expand(c),
-                });
-                Ok(plain.collect::<Result<Vec<_>, _>>()?.concat())
-            }
-            Command::GroupDelete { name, force: true } => self.delete_whole_group(name),
-            Command::ResourceDelete { name, force: true } => self.delete_by_force(name),
-            _ => Ok(vec![command.clone()]),
+        if let Command::Batch { commands } = command {
+            let plain = commands.iter().map(|c| {
+                let nested = matches!(c, Command::Batch { .. });
+                if nested || matches!(c, Command::Control { .. } | Command::SetStatus { .. }) {
+                    let message = "a batch holds commands of the administration, and no other batch";
+                    return Err(Refusal::new(SchaErr::Inval, message, ""));
+                }
+                self.expand(c)
+            });
+            return Ok(plain.collect::<Result<Vec<_>, _>>()?.concat());
         }
+        if let Command::GroupDelete { name, force: true } = command {
+            return self.delete_whole_group(name);
+        }
+        if let Command::ResourceDelete { name, force: true } = command {
+            return self.delete_by_force(name);
+        }
+        Ok(vec![command.clone()])
     }
 
     /// Offline, everything disabled, unmanaged, resources deleted, dependents first, then the group.
