@@ -201,7 +201,7 @@ impl Rgm {
                 let names: BTreeSet<&String> = nodes.iter().flat_map(|n| n.load_limits.keys()).collect();
                 Ok(GetValue::List(names.into_iter().cloned().collect()))
             }
-            "HARD_LOADLIMIT" => load_limit(tag, args, &nodes, |limit| hard(limit)),
+            "HARD_LOADLIMIT" => load_limit(tag, args, &nodes, hard),
             "LOADLIMIT_PROPS" => load_limit(tag, args, &nodes, |l| format!("{}/{}", l.soft, hard(l))),
             "ALL_ZONES_NODEID" | "ALL_PSTRINGS" => Err(no_zones(tag)),
             _ => Err(unknown_tag(tag)),
