@@ -5,6 +5,7 @@ use crate::model::FailoverMode;
 use crate::ops::{Asker, Op, Stage};
 use crate::order::{Flown, internal_state, set_status, spot};
 use crate::{Action, Ending, Level, MethodResult, RequestId, Rgm, Token};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -205,12 +206,15 @@ impl Rgm {
         let hard = self.conf.failover_mode(r) == FailoverMode::Hard;
         let falling = !hard && !self.conf.run(&r.group).wanted.contains(node);
         let by_operator = falling && self.is_switched(&r.group);
+        // The move that was under way is not resumed; where other instances serve, they go on.
+        let serving: BTreeSet<NodeName> =
+            self.up_nodes().filter(|n| !self.is_clear_on(&r.group, n)).cloned().collect();
         self.with_run(&r.group, |run| {
             run.stop_failed.insert((r.name.clone(), node.clone()));
             if falling {
-                run.wanted.clear();
+                run.wanted.retain(|n| serving.contains(n));
             }
-            if by_operator {
+            if by_operator && run.wanted.is_empty() {
                 run.hold = Some(Hold::Operator);
             }
         });
