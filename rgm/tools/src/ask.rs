@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use rgm_api::paths::Paths;
-use rgm_api::rgm::{self, Connection, Told};
+use rgm_api::rgm::{self, Connection, Info, Told};
 use rgm_types::view::{EventRecord, Explanation, Level, Snapshot};
 use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, SchaErr, Subject};
 use std::collections::VecDeque;
@@ -53,6 +53,21 @@ pub fn decisions(about: &str, count: usize) -> Result<Vec<EventRecord>, Failure>
         }
     })?;
     Ok(last.into())
+}
+
+/// Reads the event log: see [`Connection::events`].
+pub fn events(
+    after: Option<u64>,
+    about: Option<&str>,
+    follow: bool,
+    each: &mut dyn FnMut(Told),
+) -> Result<u64, Failure> {
+    Ok(open()?.events(after, about, follow, each)?)
+}
+
+/// Who is it?
+pub fn info() -> Result<Info, Failure> {
+    Ok(open()?.info()?)
 }
 
 /// Changes something, or says what the change would do. `progress` is told what goes on meanwhile.

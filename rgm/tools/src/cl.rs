@@ -6,18 +6,23 @@
 //! whatever becomes of the others; the exit code is that of the first failure.
 
 mod carry;
+mod clnode;
 mod clrg;
 mod clrs;
 mod clrt;
+mod cluster;
 mod exit;
 mod explain;
+mod files;
 pub mod layout;
 pub mod objects;
 mod resource_sheet;
 
+pub use clnode::CLNODE;
 pub use clrg::CLRG;
 pub use clrs::{CLRS, CLRSLH, CLRSSA};
 pub use clrt::CLRT;
+pub use cluster::CLUSTER;
 pub use exit::ClErr;
 
 use crate::args::Args;
@@ -63,6 +68,12 @@ pub enum Named {
 }
 
 impl Call {
+    /// For tests: a call with these arguments.
+    #[cfg(test)]
+    pub fn of_args(suite: &'static Suite, args: Args) -> Self {
+        Self { suite, called: suite.short, args, snapshot: OnceCell::new() }
+    }
+
     /// What the daemon knows; asked for once.
     pub fn snapshot(&self) -> Result<&Snapshot, Failure> {
         if self.snapshot.get().is_none() {

@@ -32,6 +32,12 @@ impl Failure {
         Self { exit: Some(exit), ..Self::new(exit.scha(), message, hint) }
     }
 
+    /// With lines to show below it.
+    pub fn showing<'a>(mut self, lines: impl Iterator<Item = &'a str>) -> Self {
+        self.refusal.output.extend(lines.map(str::to_owned));
+        self
+    }
+
     /// With another exit code of the `cl*` commands.
     pub fn exiting(self, exit: ClErr) -> Self {
         Self { exit: Some(exit), ..self }

@@ -12,10 +12,12 @@
 #![forbid(unsafe_code)]
 
 pub mod applet;
+mod apply;
 mod args;
 mod ask;
 pub mod cl;
 pub mod completion;
+mod config_file;
 mod failure;
 #[cfg(test)]
 mod fixture;
@@ -25,6 +27,7 @@ mod logical_hostname;
 pub mod man;
 mod moment;
 mod names;
+mod order;
 mod progress;
 mod properties;
 mod register;

@@ -12,7 +12,7 @@ use rgm_types::SchaErr;
 use std::ffi::OsString;
 
 /// The names this binary answers to: the links to make to it.
-pub const LINKS: [&str; 13] = [
+pub const LINKS: [&str; 15] = [
     "scrgadm",
     "scswitch",
     "scstat",
@@ -26,6 +26,8 @@ pub const LINKS: [&str; 13] = [
     "clrslh",
     "clressharedaddress",
     "clrssa",
+    "clnode",
+    "cluster",
 ];
 
 type Run = fn(&Args) -> Result<String, Failure>;

@@ -40,7 +40,8 @@ pub const ALL: [&Applet; 17] = [
 ];
 
 /// Every command with subcommands.
-pub const SUITES: [&Suite; 5] = [&cl::CLRT, &cl::CLRG, &cl::CLRS, &cl::CLRSLH, &cl::CLRSSA];
+pub const SUITES: [&Suite; 7] =
+    [&cl::CLRT, &cl::CLRG, &cl::CLRS, &cl::CLRSLH, &cl::CLRSSA, &cl::CLNODE, &cl::CLUSTER];
 
 /// The command with subcommands that is called so.
 pub fn find_suite(name: &str) -> Option<&'static Suite> {

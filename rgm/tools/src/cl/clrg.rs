@@ -4,10 +4,12 @@ mod pick;
 mod show;
 mod table;
 
+pub(super) use show::{status as status_table, text as show_text};
 pub use table::CLRG;
 
 use super::objects::{self, list_property};
-use super::{Call, ClErr, Named, Work, explain as explanation};
+use super::{Call, ClErr, Named, Work, explain as explanation, files};
+use crate::config_file::Selection;
 use crate::failure::Failure;
 use crate::names;
 use crate::scswitch::keep_away;
@@ -80,6 +82,12 @@ fn is_up(state: GroupState) -> bool {
 }
 
 fn create(call: &Call) -> Result<Work, Failure> {
+    if call.args.has("-i") {
+        return match ["-n", "-p", "-S"].iter().find(|option| call.args.has(option)) {
+            Some(option) => Err(call.args.misuse(format!("{option}: with -i everything is in the file"))),
+            None => files::create_groups(call),
+        };
+    }
     let mut props = properties(call)?;
     let nodes = objects::nodes(call)?;
     if !nodes.is_empty() {
@@ -255,6 +263,11 @@ fn explain(call: &Call) -> Result<Work, Failure> {
     let (groups, failures) = groups(call, any)?;
     let subjects = groups.into_iter().map(|name| Subject::Group(name.to_string()));
     explanation::explain(call, subjects, failures)
+}
+
+fn export(call: &Call) -> Result<Work, Failure> {
+    let (groups, failures) = pick::groups(call)?;
+    files::export(call, &Selection::Groups(groups.into_iter().map(|g| g.name).collect()), failures)
 }
 
 #[cfg(test)]

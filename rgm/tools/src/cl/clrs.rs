@@ -5,9 +5,11 @@ mod pick;
 mod show;
 mod table;
 
+pub(super) use show::{status as status_table, text as show_text};
 pub use table::{CLRS, CLRSLH, CLRSSA};
 
-use super::{Call, ClErr, Work, explain as explanation, objects};
+use super::{Call, ClErr, Work, explain as explanation, files, objects};
+use crate::config_file::Selection;
 use crate::failure::Failure;
 use crate::logical_hostname::LogicalHostname;
 use crate::names;
@@ -29,6 +31,21 @@ fn each(call: &Call, command: impl Fn(ResourceName) -> Command) -> Result<Work, 
 }
 
 fn create(call: &Call) -> Result<Work, Failure> {
+    if call.args.has("-i") {
+        return match ["-g", "-t", "-d", "-p", "-x", "-y"].iter().find(|option| call.args.has(option)) {
+            Some(option) => Err(call.args.misuse(format!("{option}: with -i everything is in the file"))),
+            None => files::create_resources(call),
+        };
+    }
+    if let Some(missing) =
+        ["-g", "-t", "-a"].iter().find(|option| call.args.has(option) == (**option == "-a"))
+    {
+        let what = match *missing {
+            "-a" => "-a goes with -i FILE".to_owned(),
+            option => format!("create needs {}, or -i FILE", call.args.shown(option)),
+        };
+        return Err(call.args.misuse(what));
+    }
     let group = names::group(call.args.needed("-g")?)?;
     let type_name = call.args.needed("-t")?;
     let props = objects::properties(call)?;
@@ -245,6 +262,11 @@ fn no_shared_address(_: &Call) -> Result<Work, Failure> {
         "resource type SUNW.SharedAddress: there are no shared addresses on Linux",
         "give a service on one node at a time a logical hostname: clrslh create",
     ))
+}
+
+fn export(call: &Call) -> Result<Work, Failure> {
+    let (resources, failures) = pick::views(call)?;
+    files::export(call, &Selection::Resources(resources.into_iter().map(|r| r.name).collect()), failures)
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 mod show;
 mod table;
 
+pub(super) use show::text as show_text;
 pub use table::CLRT;
 
 use super::objects::{self, Found};
-use super::{Call, ClErr, Named, Work};
+use super::{Call, ClErr, Named, Work, files};
 use crate::ask::Change;
+use crate::config_file::Selection;
 use crate::failure::Failure;
 use crate::{names, properties, register as registration};
 use rgm_types::view::TypeView;
@@ -204,6 +206,12 @@ fn shown(call: &Call) -> Result<Found<&TypeView>, Failure> {
         found.objects.retain(|t| nodes.iter().any(|n| t.declaration.installed_on(n)));
     }
     Ok(found)
+}
+
+fn export(call: &Call) -> Result<Work, Failure> {
+    let Found { objects, failures } = objects::types(call)?;
+    let names = objects.iter().map(|t| t.declaration.name.clone()).collect();
+    files::export(call, &Selection::Types(names), failures)
 }
 
 #[cfg(test)]

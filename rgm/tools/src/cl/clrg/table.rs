@@ -1,6 +1,7 @@
 //! What `clrg` is: its subcommands and their options (reference 7.6).
 
 use crate::applet::{Complete, Opt, flag, value};
+use crate::cl::files::{INPUT, OUTPUT};
 use crate::suite::{Operands, Subcommand, Suite, any_objects, new_objects, objects};
 use crate::tables::{DRY_RUN, JSON, NODES, RESOURCES, TYPES};
 
@@ -34,6 +35,7 @@ pub const CLRG: Suite = Suite {
         LIST,
         STATUS,
         SHOW,
+        EXPORT,
         EXPLAIN,
     ],
     places: &[],
@@ -89,6 +91,7 @@ const CREATE: Subcommand = Subcommand {
             .or("--scalable"),
         nodes("the nodes that may carry it, in order of preference"),
         PROPERTY,
+        INPUT,
         DRY_RUN,
     ],
     needs: &[],
@@ -327,4 +330,14 @@ const EXPLAIN: Subcommand = Subcommand {
     operands: objects("+ | GROUP...", "groups"),
     examples: &[("explain dns-rg", "ask why a group is where it is")],
     run: super::explain,
+};
+const EXPORT: Subcommand = Subcommand {
+    name: "export",
+    summary: "print groups without their resources, as XML",
+    description: &[],
+    options: &[OUTPUT],
+    needs: &[],
+    operands: ANY,
+    examples: &[("export -o groups.xml", "write all to a file")],
+    run: super::export,
 };

@@ -1,6 +1,7 @@
 //! What `clrs`, `clrslh` and `clrssa` are: their subcommands and options (reference 7.7).
 
 use crate::applet::{Complete, Opt, flag, value};
+use crate::cl::files::{INPUT, OUTPUT};
 use crate::suite::{Operands, Subcommand, Suite, any_objects, new_objects, objects};
 use crate::tables::{DRY_RUN, GROUPS, JSON, NODES, TYPES};
 
@@ -16,7 +17,7 @@ pub const CLRS: Suite = Suite {
     ],
     subcommands: &[
         CREATE, DELETE, ENABLE, DISABLE, MONITOR, UNMONITOR, SET, CLEAR, LIST, LIST_PROPS, STATUS, SHOW,
-        EXPLAIN,
+        EXPORT, EXPLAIN,
     ],
     places: &[],
     see_also: &["clrg", "clrt", "clrslh", "scrgadm", "scswitch", "scstat"],
@@ -45,6 +46,7 @@ pub const CLRSLH: Suite = Suite {
         LIST_PROPS.with_examples(&[("list-props -v", "print what can be set, and what it is for")]),
         STATUS.with_examples(&[("status", "print where each is up")]),
         SHOW.with_examples(&[("show -v dns-lh", "print all about one")]),
+        EXPORT.with_examples(&[("export -o hostnames.xml", "write all to a file")]),
         EXPLAIN.with_examples(&[("explain dns-lh", "ask why one is where it is")]),
     ],
     places: &[],
@@ -163,9 +165,11 @@ const CREATE: Subcommand = Subcommand {
         PROPERTY,
         EXTENSION,
         STANDARD,
+        INPUT,
+        flag("-a", "with -i: make their groups and types, too, where there are none").or("--automatic"),
         DRY_RUN,
     ],
-    needs: &["-g", "-t"],
+    needs: &[],
     operands: new_objects("RESOURCE..."),
     examples: &[
         (
@@ -389,4 +393,14 @@ const EXPLAIN: Subcommand = Subcommand {
     operands: SOME,
     examples: &[("explain dns-rs", "ask why a resource does not run")],
     run: super::explain,
+};
+const EXPORT: Subcommand = Subcommand {
+    name: "export",
+    summary: "print resources as XML",
+    description: &[],
+    options: &[OF_GROUP, OF_TYPE, OUTPUT],
+    needs: &[],
+    operands: ANY,
+    examples: &[("export -o resources.xml", "write all to a file")],
+    run: super::export,
 };

@@ -1,6 +1,7 @@
 //! What `clrt` is: its subcommands and their options (reference 7.5).
 
 use crate::applet::{Complete, Opt, flag, value};
+use crate::cl::files::OUTPUT;
 use crate::suite::{Operands, Subcommand, Suite, any_objects, objects};
 use crate::tables::{DRY_RUN, JSON, NODES};
 
@@ -13,7 +14,7 @@ pub const CLRT: Suite = Suite {
         "A resource type says by which methods services of a kind are started, stopped and watched, and which properties they have. It must be registered before resources of it can be made.",
         "Names may be abbreviated: the vendor in front and the version behind may be left out as long as only one registered type is meant. + means all types.",
     ],
-    subcommands: &[REGISTER, UNREGISTER, LIST, LIST_PROPS, SHOW, SET, ADD_NODE, REMOVE_NODE],
+    subcommands: &[REGISTER, UNREGISTER, LIST, LIST_PROPS, SHOW, EXPORT, SET, ADD_NODE, REMOVE_NODE],
     places: &[(
         "RGM_RTREG_PATH",
         "directories, separated by colons, to look for registration files in; /opt/cluster/lib/rgm/rtreg:/usr/cluster/lib/rgm/rtreg where not set",
@@ -136,4 +137,14 @@ const REMOVE_NODE: Subcommand = Subcommand {
     operands: SOME,
     examples: &[("remove-node -n phys-3 SUNW.sample", "allow a type on one node less")],
     run: super::remove_node,
+};
+const EXPORT: Subcommand = Subcommand {
+    name: "export",
+    summary: "print types whole, as XML",
+    description: &[],
+    options: &[OUTPUT],
+    needs: &[],
+    operands: ANY,
+    examples: &[("export -o types.xml", "write all to a file")],
+    run: super::export,
 };

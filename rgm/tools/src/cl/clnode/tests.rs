@@ -1,0 +1,92 @@
+use super::*;
+use crate::ask::Change;
+use crate::{cl, fixture};
+use rgm_types::view::LoadView;
+use rgm_types::{LoadLimit, Millis};
+
+fn cluster() -> Snapshot {
+    let mut snapshot = fixture::nfs();
+    let limit = Some(LoadLimit { soft: 3, hard: Some(9) });
+    snapshot.nodes[0].loads.insert("memory".into(), LoadView { load: 5, limit });
+    snapshot.nodes[1].evacuated_for = Some(Millis(59_500));
+    snapshot
+}
+
+fn said(words: &[&str]) -> Work {
+    cl::work(&CLNODE, words, cluster()).unwrap()
+}
+
+fn refused(words: &[&str]) -> (u8, String) {
+    let failure = match cl::work(&CLNODE, words, cluster()) {
+        Err(failure) => failure,
+        Ok(work) => work.failures.into_iter().next().unwrap(),
+    };
+    (failure.cl_code().code(), failure.cl_text("clnode"))
+}
+
+#[test]
+fn nodes_are_shown_as_the_reference_shows_them() {
+    assert_eq!(said(&["list"]).print, "phys-1\nphys-2\n");
+    insta::assert_snapshot!("status", said(&["status"]).print);
+    insta::assert_snapshot!("show", said(&["show"]).print);
+    insta::assert_snapshot!("list_verbose", said(&["list", "-v", "phys-2"]).print);
+    assert!(said(&["show", "--json", "phys-1"]).print.contains("\"load\": 5"));
+    assert!(said(&["export", "phys-1"]).print.contains("<loadlimit name=\"memory\" soft=\"3\" hard=\"9\"/>"));
+    assert_eq!(refused(&["status", "phys-3"]).0, 36);
+}
+
+#[test]
+fn each_subcommand_asks_for_what_it_says() {
+    let node = |name: &str| NodeName::new(name).unwrap();
+    let limit = |name: &str, soft, hard| Command::LoadLimitSet {
+        node: node("phys-1"),
+        name: name.into(),
+        soft,
+        hard,
+    };
+    for (words, expected) in [
+        (
+            &["evacuate", "-T", "300", "phys-1"][..],
+            Command::Evacuate { nodes: vec![node("phys-1")], sticky_secs: 300 },
+        ),
+        (
+            &["evacuate", "+"],
+            Command::Evacuate { nodes: vec![node("phys-1"), node("phys-2")], sticky_secs: 60 },
+        ),
+        (
+            &["create-loadlimit", "-p", "limitname=cpu", "-p", "SoftLimit=1", "-p", "hardlimit=2", "phys-1"],
+            limit("cpu", Some(1), Some(2)),
+        ),
+        (
+            &["set-loadlimit", "-p", "limitname=memory", "-p", "hardlimit=", "phys-1"],
+            limit("memory", None, Some(-1)),
+        ),
+        (
+            &["delete-loadlimit", "-p", "limitname=memory", "phys-1"],
+            Command::LoadLimitDelete { node: node("phys-1"), name: "memory".into() },
+        ),
+    ] {
+        assert_eq!(said(words).changes, [Change::Command(expected)], "{words:?}");
+    }
+}
+
+#[test]
+fn what_is_not_possible_is_refused_with_the_reason() {
+    for (words, code, reason) in [
+        (&["add", "-n", "phys-1", "phys-3"][..], 37, "clusters on one machine"),
+        (&["remove", "phys-2"], 37, "clusters on one machine"),
+        (&["clear", "-F", "phys-2"], 37, "clusters on one machine"),
+        (&["set", "-p", "x=y", "phys-1"], 37, "no properties to set"),
+        (&["create-loadlimit", "-p", "limitname=memory", "phys-1"], 39, "already"),
+        (&["set-loadlimit", "-p", "limitname=cpu", "phys-1"], 36, "no load limit cpu"),
+        (&["delete-loadlimit", "-p", "limitname=memory", "phys-2"], 36, "no load limit memory"),
+        (&["create-loadlimit", "-p", "softlimit=1", "phys-1"], 3, "which load limit"),
+        (&["create-loadlimit", "-p", "limitname=a", "-p", "softlimit=-1", "phys-1"], 15, "no whole number"),
+        (&["create-loadlimit", "-p", "limit=a", "phys-1"], 15, "there is none"),
+        (&["evacuate", "-T", "x", "phys-1"], 3, "not a number of seconds"),
+        (&["evacuate", "phys-9"], 36, "phys-9"),
+    ] {
+        let (got, text) = refused(words);
+        assert!(got == code && text.contains(reason), "{words:?}: {got} {text}");
+    }
+}

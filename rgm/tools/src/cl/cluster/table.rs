@@ -1,0 +1,224 @@
+//! What `cluster` is: its subcommands and their options (reference 7.8).
+
+use crate::applet::{Complete, Opt, flag, value};
+use crate::cl::files::{INPUT, OUTPUT};
+use crate::suite::{NO_OPERANDS, Operands, Subcommand, Suite};
+use crate::tables::{DRY_RUN, JSON};
+
+/// The cluster as a whole.
+pub const CLUSTER: Suite = Suite {
+    name: "cluster",
+    short: "cluster",
+    summary: "manage the cluster as a whole",
+    description: &[
+        "Status and configuration of everything, its event log, its configuration in files, and its end.",
+    ],
+    subcommands: &[
+        STATUS,
+        SHOW,
+        EVENTS,
+        APPLY,
+        CHECK,
+        LIST_CHECKS,
+        EXPORT,
+        CREATE,
+        SET,
+        LIST,
+        LIST_CMDS,
+        SHUTDOWN,
+        RENAME,
+        MONITOR_HEARTBEAT,
+        SHOW_NETPROPS,
+        SET_NETPROPS,
+        RESTORE_NETPROPS,
+    ],
+    places: &[],
+    see_also: &["clnode", "clrg", "clrs", "clrt"],
+    of_type: "",
+};
+
+const TYPES: Opt = value(
+    "-t",
+    "KIND,...",
+    Complete::Words(&["node", "resourcetype", "resourcegroup", "resource"]),
+    "only these: node, resourcetype (rt), resourcegroup (rg), resource (rs)",
+)
+.or("--type");
+const PROPERTY: Opt =
+    value("-p", "NAME=VALUE", Complete::Nothing, "a property; may be repeated").or("--property");
+const FILE: Operands = Operands { shown: "FILE", optional: false, complete: Complete::Files };
+const ANY: Operands = Operands { shown: "NAME...", optional: true, complete: Complete::Nothing };
+
+const STATUS: Subcommand = Subcommand {
+    name: "status",
+    summary: "print the state of nodes, groups and resources",
+    description: &[],
+    options: &[TYPES, JSON],
+    needs: &[],
+    operands: NO_OPERANDS,
+    examples: &[("status", "print all"), ("status -t rg,rs", "print groups and resources only")],
+    run: super::status,
+};
+const SHOW: Subcommand = Subcommand {
+    name: "show",
+    summary: "print the configuration",
+    description: &["-t global prints the cluster properties only; -v prints all properties of everything."],
+    examples: &[("show -t global", "print the cluster properties")],
+    run: super::show,
+    ..STATUS
+};
+const EVENTS: Subcommand = Subcommand {
+    name: "events",
+    summary: "print the event log: every decision with its cause, and every run of a method",
+    description: &[
+        "A line has a number, a time, how much it matters, what happened, and in parentheses the event that led to it and the rule that applied. A number that is missing belongs to a line that could not be written; the next line says so.",
+        "--about prints what names an object: in the text or the cause, as a word of its own.",
+    ],
+    options: &[
+        flag("-f", "go on with those to come; a daemon that goes away is waited for").or("--follow"),
+        value("--about", "NAME", Complete::Nothing, "only what names this object"),
+        value("--since", "TIME", Complete::Nothing, "only what is not older: 10m, or 2026-11-22T07:30:00Z"),
+        value("-n", "LINES", Complete::Nothing, "only the last so many").or("--lines"),
+        flag("--json", "print JSON, an object a line"),
+    ],
+    needs: &[],
+    operands: NO_OPERANDS,
+    examples: &[
+        ("events -n 20", "print the last 20"),
+        ("events --about dns-rg --since 1h", "print what happened to a group in the last hour"),
+        ("events -f", "watch"),
+    ],
+    run: super::tell_events,
+};
+const APPLY: Subcommand = Subcommand {
+    name: "apply",
+    summary: "make the cluster as a file declares it, as one operation",
+    description: &[
+        "The file is TOML: types, groups with their resources, load limits of nodes, cluster properties. What differs is printed: + is made, ~ is changed, - goes. It is carried out in a safe order as one operation; what need not stop is not stopped. If nothing differs, nothing is done.",
+        "What the file does not name is left as it is, but for --prune.",
+    ],
+    options: &[
+        DRY_RUN,
+        flag(
+            "--prune",
+            "delete what the file does not name: groups, other resources of named groups, load limits of named nodes, types without resources",
+        ),
+    ],
+    needs: &[],
+    operands: FILE,
+    examples: &[
+        ("apply --dry-run site.toml", "print what differs, and which methods would run"),
+        ("apply site.toml", "carry it out"),
+    ],
+    run: super::apply,
+};
+const CHECK: Subcommand = Subcommand {
+    name: "check",
+    summary: "look for what of the configuration will not work when it is needed",
+    description: &["It ends with 9 if something critical is found."],
+    options: &[value("-C", "CHECK,...", Complete::Nothing, "only these checks").or("--checks"), JSON],
+    needs: &[],
+    operands: NO_OPERANDS,
+    examples: &[("check", "check all")],
+    run: super::check_configuration,
+};
+const LIST_CHECKS: Subcommand = Subcommand {
+    name: "list-checks",
+    summary: "print the checks there are",
+    description: &["-v also prints what each of them looks at."],
+    options: &[],
+    needs: &[],
+    operands: NO_OPERANDS,
+    examples: &[("list-checks -v", "print them and what they look at")],
+    run: super::list_checks,
+};
+const EXPORT: Subcommand = Subcommand {
+    name: "export",
+    summary: "print the whole configuration as XML",
+    description: &["Types are in it whole: the cluster can be made again from the file alone."],
+    options: &[OUTPUT],
+    needs: &[],
+    operands: NO_OPERANDS,
+    examples: &[("export -o site.xml", "write it to a file")],
+    run: super::export,
+};
+const CREATE: Subcommand = Subcommand {
+    name: "create",
+    summary: "make what an exported file describes, in a cluster where nothing of it is",
+    description: &["It is one operation. Groups that were managed are managed, and offline."],
+    options: &[INPUT, DRY_RUN],
+    needs: &["-i"],
+    operands: ANY,
+    examples: &[("create -i site.xml", "make a cluster again")],
+    run: super::create,
+};
+const SET: Subcommand = Subcommand {
+    name: "set",
+    summary: "change properties of the cluster",
+    description: &[],
+    options: &[PROPERTY, DRY_RUN],
+    needs: &["-p"],
+    operands: ANY,
+    examples: &[("set -p Concentrate_load=TRUE", "fill nodes one after the other")],
+    run: super::set,
+};
+const LIST: Subcommand = Subcommand {
+    name: "list",
+    summary: "print the name of the cluster",
+    description: &[],
+    options: &[],
+    needs: &[],
+    operands: ANY,
+    examples: &[("list", "print it")],
+    run: super::list,
+};
+const LIST_CMDS: Subcommand = Subcommand {
+    name: "list-cmds",
+    summary: "print the commands there are",
+    description: &["-v also prints what each of them is for."],
+    operands: NO_OPERANDS,
+    examples: &[("list-cmds -v", "print them and what they are for")],
+    run: super::list_cmds,
+    ..LIST
+};
+const SHUTDOWN: Subcommand = Subcommand {
+    name: "shutdown",
+    summary: "take every group offline and end the daemon of this machine",
+    description: &["With a cluster of several nodes on one machine, that ends the cluster."],
+    options: &[
+        flag("-y", "do not ask").or("--yes"),
+        value("-g", "SECONDS", Complete::Nothing, "wait so long before it begins; 60 if not given")
+            .or("--graceperiod"),
+        value("-m", "MESSAGE", Complete::Nothing, "what to say before").or("--message"),
+    ],
+    needs: &[],
+    operands: ANY,
+    examples: &[("shutdown -y -g 0", "end the cluster at once")],
+    run: super::shut_down,
+};
+const RENAME: Subcommand = Subcommand {
+    name: "rename",
+    summary: "refused: a cluster keeps the name it was made with",
+    description: &[],
+    options: &[value("-c", "NAME", Complete::Nothing, "the new name").or("--newclustername")],
+    needs: &[],
+    operands: ANY,
+    examples: &[],
+    run: super::no_rename,
+};
+const MONITOR_HEARTBEAT: Subcommand = Subcommand {
+    name: "monitor-heartbeat",
+    summary: "refused: there are no heartbeats between nodes on one machine",
+    options: &[],
+    run: super::no_heartbeat,
+    ..RENAME
+};
+const SHOW_NETPROPS: Subcommand = Subcommand {
+    name: "show-netprops",
+    summary: "refused: there is no private network between nodes on one machine",
+    options: &[PROPERTY],
+    run: super::no_netprops,
+    ..RENAME
+};
+const SET_NETPROPS: Subcommand = Subcommand { name: "set-netprops", ..SHOW_NETPROPS };
+const RESTORE_NETPROPS: Subcommand = Subcommand { name: "restore-netprops", ..SHOW_NETPROPS };
