@@ -193,3 +193,56 @@ fn a_log_that_cannot_be_opened_keeps_nobody_from_starting() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn the_command_shows_the_end_of_it_what_names_an_object_and_what_goes_on() -> Result<()> {
+    DevCluster::play(|c| {
+        c.create_online("g", "r", "ACME.tick", "")?;
+        c.ok("scrgadm -a -g unrelated")?;
+        let last = c.ok("cluster events -n 2")?;
+        ensure!(last.lines().count() == 2 && last.contains("creation of group unrelated: done"), "{last}");
+        let about = c.ok("cluster events --about r --since 1h")?;
+        ensure!(about.contains("launching method <start>") && !about.contains("unrelated"), "{about}");
+        ensure!(c.ok("cluster events --since 1970-01-01T00:00:00Z --json")?.lines().count() > 10);
+        assert_eq!(c.ok("cluster events --about nobody")?, "");
+        let said = c.dir().join("followed");
+        let mut command = c.command("cluster", None);
+        command.args(["events", "-f", "-n", "0", "--json"]).stdout(fs::File::create(&said)?);
+        let mut follower = command.stderr(std::process::Stdio::null()).spawn()?;
+        let followed = until("it goes on after a kill of rgmd", || {
+            c.run("scrgadm -a -g before")?;
+            Ok(fs::read_to_string(&said)?.contains("creation of group before").then_some(()))
+        });
+        c.kill_rgmd()?;
+        c.start()?;
+        c.ok("scrgadm -a -g behind")?;
+        let went_on = until("it goes on after a kill of rgmd", || {
+            Ok(fs::read_to_string(&said)?.contains("creation of group behind: done").then_some(()))
+        });
+        follower.kill()?;
+        follower.wait()?;
+        followed.and(went_on)?;
+        let seqs: Vec<u64> = fs::read_to_string(&said)?
+            .lines()
+            .filter_map(|line| serde_json::from_str::<EventRecord>(line).ok())
+            .map(|event| event.seq)
+            .collect();
+        ensure!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "each once, in order: {seqs:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_cluster_is_shut_down_by_command() -> Result<()> {
+    let mut cluster = DevCluster::prepare()?;
+    cluster.start()?;
+    cluster.create_online("g", "r", "ACME.tick", "")?;
+    cluster.refused(3, "cluster shutdown -g 0")?;
+    // It is our child: it has not gone before we have taken its end.
+    let shutdown = cluster.begin("cluster shutdown -y -g 0 -m maintenance")?;
+    assert_eq!(cluster.wait_for_end()?, 0);
+    let said = shutdown.end()?;
+    ensure!(said.code == 0 && said.err.contains("maintenance"), "{said:?}");
+    ensure!(cluster.tick.begun(0).contains(&"STOP r phys-1".to_owned()));
+    cluster.nothing_left()
+}
