@@ -185,7 +185,7 @@ impl Shell {
         let clock = clock::now();
         let out = self.core.step(clock, &event);
         self.recorder.step(clock, &event, &out);
-        self.hands.mark();
+        self.hands.mark(clock);
         let _lines = together();
         match perform(out, &mut self.pending, &mut self.hands) {
             Ok(()) => self.hands.performed(&event, taken),

@@ -10,7 +10,7 @@ use rgm_api::rgm::Reply;
 use rgm_ccr::{Repository, StoreError};
 use rgm_cluster::{Arrived, Link, ToNode};
 use rgm_core::event::{Action, Event, LogLine, RequestId};
-use rgm_types::{Done, Entry, Generation, NodeName, Progress, Refusal, Write};
+use rgm_types::{Clock, Done, Entry, Generation, NodeName, Progress, Refusal, Write};
 use std::collections::{BTreeMap, VecDeque};
 
 /// See the module.
@@ -19,6 +19,7 @@ pub struct Hands {
     generation: Generation,
     links: BTreeMap<NodeName, Box<dyn Link>>,
     events: EventLog,
+    stepped_at: Clock,
     waiting: BTreeMap<RequestId, Waiting>,
     /// The request that takes everything offline, and its answer.
     closing: Option<RequestId>,
@@ -59,6 +60,7 @@ impl Hands {
             generation: Generation(0),
             links,
             events,
+            stepped_at: Clock::default(),
             waiting: BTreeMap::new(),
             closing: None,
             closed: None,
@@ -117,9 +119,10 @@ impl Hands {
         self.stash.pop_front()
     }
 
-    /// What was said so far was said before the step that is performed next.
-    pub(super) fn mark(&mut self) {
+    /// What was said so far was said before the step that is performed next, which was taken then.
+    pub(super) fn mark(&mut self, clock: Clock) {
         self.events.mark();
+        self.stepped_at = clock;
     }
 
     /// The daemon said something.
@@ -177,7 +180,7 @@ impl Effects for Hands {
 
     fn log(&mut self, lines: &[LogLine]) {
         lines.iter().for_each(log::decision);
-        self.events.decided(clock::now(), lines);
+        self.events.decided(self.stepped_at, lines);
     }
 
     fn progress(&mut self, id: RequestId, progress: Progress) {
