@@ -102,15 +102,12 @@ fn what_does_not_fit_the_state_of_things_is_refused_and_changes_nothing() -> Res
 fn what_is_not_built_is_refused_and_not_ignored() -> Result<()> {
     DevCluster::play(|c| {
         c.create_online("g", "r", "ACME.tick", "")?;
-        c.create("other", "o", "ACME.tick", "")?;
         refused(
             c,
             &[
-                (37, "scrgadm -c -j r -y Resource_dependencies_weak=o", "Resource_dependencies_weak"),
-                (37, "scrgadm -c -g g -y RG_affinities=+other", "RG_affinities"),
-                (37, "scrgadm -c -g g -y RG_dependencies=other", "RG_dependencies"),
-                (37, "scrgadm -a -g wide -y RG_mode=Scalable -y Maximum_primaries=2", "scalable"),
-                (37, "scrgadm -a -L -g g -l host", "SUNW.LogicalHostname"),
+                (37, "clressharedaddress create -g g -h host sa", "shared addresses"),
+                (37, "scrgadm -a -S -g g -l host", "hared address"),
+                (37, "clnode add phys-9", "one machine"),
                 (37, "scswitch -z -D dg -h phys-1", "-D"),
             ],
         )

@@ -53,7 +53,10 @@ impl Rgm {
             .map(|v| format!("node {}: {}", v.node, v.rule))
             .collect();
         vetoes.extend(
-            barred.iter().map(|n| format!("node {n} gave up this resource within Pingpong_interval")),
+            barred
+                .iter()
+                .filter(|n| *n != from)
+                .map(|n| format!("node {n} gave up this resource within Pingpong_interval")),
         );
         let handover = Handover {
             group: moved.name,

@@ -201,12 +201,12 @@ impl fmt::Display for Rank {
             f.write_str(", left before")?;
         }
         for (count, what) in [
-            (self.evicted, "groups have to leave it"),
-            (self.preempted, "groups of lower Priority have to leave it"),
+            (self.evicted, "groups that have to leave it"),
+            (self.preempted, "groups of lower Priority that have to leave it"),
             (self.disliked, "weak affinities not satisfied"),
         ] {
             if count > 0 {
-                write!(f, ", {count} {what}")?;
+                write!(f, ", {what}: {count}")?;
             }
         }
         if self.over > 0 {
