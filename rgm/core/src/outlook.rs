@@ -211,7 +211,9 @@ impl<'a> Outlook<'a> {
     fn is_anchored(&self, r: &'a Resource, node: &'a NodeName) -> bool {
         let mut anchors =
             self.rgm.conf.deps_at(&r.name, node).filter(|d| d.flavour == Flavour::OfflineRestart).peekable();
-        if anchors.peek().is_none() || !self.phase(r, node).is_up() || self.is_suspended(r) {
+        let phase = self.phase(r, node);
+        let runs = phase.is_up() || phase == Phase::StartFailed;
+        if anchors.peek().is_none() || !runs || self.is_suspended(r) {
             return true;
         }
         anchors.all(|d| self.places(r, d, node).any(|(other, at)| self.serves(other, at)))

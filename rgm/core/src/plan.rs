@@ -173,7 +173,10 @@ impl<'a> Outlook<'a> {
             return false;
         }
         let coming = |(other, at): (&'a Resource, &'a NodeName)| {
-            !self.phase(other, at).is_up() && !self.is_hopeless(other, at)
+            // Its attempt counts even if nobody wants it any more.
+            let starts = self.peek(other, at).and_then(Cell::running);
+            matches!(starts, Some(Method::Start | Method::PrenetStart))
+                || (!self.phase(other, at).is_up() && !self.is_hopeless(other, at))
         };
         self.resource(&dep.on).is_some()
             && (dep.flavour > Flavour::Weak || self.places(r, dep, node).any(coming))

@@ -81,7 +81,10 @@ impl Rgm {
             Effect::Seek { group } => {
                 self.with_run(&group, |run| (run.hold, run.primaries) = (None, None));
             }
-            Effect::Drain { group, nodes } => self.motion(&group).draining.extend(nodes),
+            Effect::Drain { group, nodes } => {
+                self.motion(&group).draining.extend(nodes);
+                self.stir_around(&group);
+            }
             Effect::Owe { resource, nodes, method } => self.owe(&resource, &nodes, method),
             Effect::Update { resource, props } => self.owe_update(&resource, &props),
             Effect::Clear { resource, node } => self.clear_stop_failed(&resource, &node),
