@@ -37,10 +37,13 @@ impl Rgm {
     }
 
     pub(super) fn node_up(&mut self, report: &NodeReport) {
+        let again = self.is_up(&report.node) && !report.fresh;
         self.join(report);
         self.retry_unplaced();
-        let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
-        groups.iter().for_each(|group| self.fail_back(group, &report.node));
+        if !again {
+            let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
+            groups.iter().for_each(|group| self.fail_back(group, &report.node));
+        }
         self.resume_duties();
     }
 
@@ -53,7 +56,10 @@ impl Rgm {
             );
         }
         if self.is_up(&report.node) {
-            // It was away and we did not notice: what we believed of it is worth nothing.
+            if !report.fresh {
+                return self.come_back(report);
+            }
+            // It has booted and we did not notice: what we believed of it is worth nothing.
             self.node_down(&report.node);
         }
         let node = self.nodes.entry(report.node.clone()).or_default();
@@ -66,6 +72,22 @@ impl Rgm {
         } else {
             report.cells.iter().for_each(|(r, cell)| self.restore(&report.node, r, cell));
         }
+    }
+
+    /// Its daemon was away, or the link to it, and the node was not. What is known here is what its
+    /// journal was told, and what was on its way to it: an order that is not in there never arrived.
+    /// Of the others it says behind its report how they ended, or they still run.
+    fn come_back(&mut self, report: &NodeReport) {
+        let node = &report.node;
+        self.log(Level::Info, format!("node {node} is reached again"), "its daemon or its link was away");
+        let there: BTreeSet<Token> =
+            report.cells.iter().filter_map(|(_, cell)| Some(cell.flight.as_ref()?.token)).collect();
+        self.end_methods_of(node, |token| !there.contains(&token), "its order never arrived");
+        let of_boards = self.boards.values().flat_map(|board| board.on(node).map(|(name, _)| name)).cloned();
+        let places: BTreeSet<ResourceName> =
+            of_boards.chain(report.cells.iter().map(|(name, _)| name.clone())).collect();
+        // Whatever the journal missed is told to it again.
+        self.touched.extend(places.into_iter().map(|name| (name, node.clone())));
     }
 
     /// Nothing runs on a node that has just booted: no stop of it can still be failed, and BOOT takes
@@ -88,6 +110,7 @@ impl Rgm {
             self.touched.insert((name.clone(), node.clone()));
             return;
         };
+        let cell = &self.in_our_time(cell);
         if let Some(flight) = &cell.flight {
             let (resource, deadline) = (name.clone(), flight.deadline);
             self.fly(flight.token, Flown::Cell { resource, node: node.clone(), deadline });
@@ -100,6 +123,21 @@ impl Rgm {
             );
             self.abort(&r, node, &rule);
         }
+    }
+
+    /// The journal may have been told by a president whose clock was another. A method that is under
+    /// way has its whole time again: the node itself holds it to its timeout.
+    fn in_our_time(&self, cell: &Cell) -> Cell {
+        let now = self.clock.boot;
+        let mut cell = cell.clone();
+        if let Some(flight) = &mut cell.flight {
+            flight.deadline = now.after(flight.deadline.since(flight.since));
+            flight.since = flight.since.min(now);
+        }
+        for at in cell.restarts.iter_mut().chain(&mut cell.rg_restarts) {
+            *at = (*at).min(now);
+        }
+        cell
     }
 
     /// A deletion that was cut off goes on: FINI where it is not known to have run.
@@ -130,7 +168,7 @@ impl Rgm {
         }
         self.forget_debts(node);
         self.end_requests_of(node);
-        self.end_methods_of(node);
+        self.end_methods_of(node, |_| true, "its node is gone");
         self.skip_candidate(node);
     }
 
@@ -144,12 +182,11 @@ impl Rgm {
         }
     }
 
-    /// Methods of a node that is gone have ended with it.
-    fn end_methods_of(&mut self, node: &NodeName) {
-        let of_node: Vec<Token> =
-            self.tokens.iter().filter(|(_, f)| f.node() == node).map(|(t, _)| *t).collect();
-        for token in of_node {
-            let why = String::from("its node is gone");
+    /// These methods of a node have ended, and nobody will say how.
+    fn end_methods_of(&mut self, node: &NodeName, which: impl Fn(Token) -> bool, why: &str) {
+        let of_node = self.tokens.iter().filter(|(token, f)| f.node() == node && which(**token));
+        for token in of_node.map(|(token, _)| *token).collect::<Vec<_>>() {
+            let why = String::from(why);
             let result = MethodResult { ending: Ending::Lost, used: Millis(0), output: [why].into() };
             self.method_ended(node, token, &result);
         }
