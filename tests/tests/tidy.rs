@@ -7,9 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Packages by layer; imports run downwards only.
-const LAYERS: [&[&str]; 5] = [
+const LAYERS: [&[&str]; 6] = [
     &["rgm-types"],
     &["rgm-core", "pmf-core", "rtr-parser", "rgm-api"],
+    // A port that other ports stand on.
+    &["rgm-etcd"],
     &["rgm-ccr", "rgm-cluster", "methods"],
     &["rgm", "pmf", "rgm-tools", "agents"],
     &["rgm-tests", "xtask"],

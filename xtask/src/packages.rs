@@ -13,8 +13,13 @@ pub type Need = (&'static str, &'static str);
 pub const BIND: [Need; 2] = [("named", "bind9"), ("dig", "bind9-dnsutils")];
 /// The bus on which the tests speak to a systemd of their own.
 pub const DBUS: [Need; 1] = [("dbus-daemon", "dbus-daemon")];
+/// What a cluster of several machines keeps its configuration in, and what looks into it.
+pub const ETCD: [Need; 2] = [("etcd", "etcd-server"), ("etcdctl", "etcd-client")];
 /// The compiler of libFuzzer.
 pub const CXX: [Need; 1] = [("g++", "g++")];
+
+/// Packages that enable a service of theirs when they are installed.
+const SERVICES: [(&str, &str); 2] = [("bind9", "named.service"), ("etcd-server", "etcd.service")];
 
 /// Where a Debian system is asked whether a service may be started on installation.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -43,8 +48,10 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
     let mut install = vec!["install", "-y", "--no-install-recommends"];
     install.extend(&missing);
     apt(&install)?;
-    if missing.contains(&"bind9") && Path::new("/run/systemd/system").exists() {
-        run::read(Command::new("systemctl").args(["disable", "--quiet", "named.service"]))?;
+    for (package, service) in SERVICES {
+        if missing.contains(&package) && Path::new("/run/systemd/system").exists() {
+            run::read(Command::new("systemctl").args(["disable", "--quiet", service]))?;
+        }
     }
     Ok(())
 }
