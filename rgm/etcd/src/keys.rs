@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `conf/generation` | number, format and author of the last commit | none |
 //! | `conf/e/KIND/NAME` | one entry of the configuration | none |
+//! | `conf/p/KIND/NAME/N` | the rest of an entry too large for one key | none |
 //! | `conf/batch/GENERATION/N` | a piece of a commit too large for one transaction, until it is applied | none |
 //! | `members/NODE` | a node that is alive: its incarnation, addresses, versions | the node's |
 //! | `president` | the node that decides | the node's |
@@ -56,6 +57,23 @@ impl Keys {
     /// The text of an entry's key; `None` for another key.
     pub fn entry_of<'a>(&self, key: &'a [u8]) -> Option<&'a str> {
         str::from_utf8(key.strip_prefix(self.entries().as_slice())?).ok()
+    }
+
+    /// What the further parts of a large entry begin with, by its key as text.
+    pub fn parts(&self, key: &str) -> Vec<u8> {
+        self.key(&format!("conf/p/{key}/"))
+    }
+
+    /// One of them. They come in the order of their numbers.
+    pub fn part(&self, key: &str, number: usize) -> Vec<u8> {
+        self.key(&format!("conf/p/{key}/{number:06}"))
+    }
+
+    /// Entry and number of such a key; `None` for another key.
+    pub fn part_of<'a>(&self, key: &'a [u8]) -> Option<(&'a str, usize)> {
+        let rest = str::from_utf8(key.strip_prefix(self.key("conf/p/").as_slice())?).ok()?;
+        let (key, number) = rest.rsplit_once('/')?;
+        Some((key, number.parse().ok()?))
     }
 
     /// What the pieces of all batches begin with.
@@ -138,6 +156,9 @@ mod tests {
         assert_eq!(keys.entry("group/dns"), b"/rgm/planets/conf/e/group/dns");
         assert_eq!(keys.entry_of(&keys.entry("group/dns")), Some("group/dns"));
         assert_eq!(keys.entry_of(&keys.generation()), None);
+        assert_eq!(keys.part_of(&keys.part("group/dns", 7)), Some(("group/dns", 7)));
+        assert_eq!(keys.part_of(&keys.entry("group/dns")), None);
+        assert!(keys.part("cluster", 2).starts_with(&keys.parts("cluster")));
         assert_eq!(keys.member_of(&keys.member("phys-1")), Some("phys-1"));
         assert_eq!(keys.member_of(&keys.president()), None);
         assert!(
