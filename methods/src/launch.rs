@@ -18,12 +18,14 @@
 //!
 //! The program's only `unsafe` code lives below this module: the clone and the child in `clone.rs`,
 //! and in `kernel.rs` the few calls which no safe wrapper offers: exit status of a process that is
-//! not our child, the groups of a socket's peer, and signals by number.
+//! not our child, the groups of a socket's peer, signals by number, locked memory and real time.
 
 mod clone;
 mod kernel;
 
-pub use kernel::{open_process, peek_exit, peer_owner, poll_exit, send_signal};
+pub use kernel::{
+    lock_memory, open_process, peek_exit, peer_owner, poll_exit, schedule_realtime, send_signal,
+};
 
 use clone::Plan;
 use std::ffi::{CStr, OsStr, OsString};
@@ -45,6 +47,7 @@ pub struct Launch<'a> {
     cgroup: Option<BorrowedFd<'a>>,
     group: Group,
     files_max: Option<(u64, u64)>,
+    unprotected: bool,
     plain: bool,
 }
 
@@ -155,6 +158,7 @@ impl<'a> Launch<'a> {
             cgroup: None,
             group: Group::Inherit,
             files_max: None,
+            unprotected: false,
             plain: false,
         }
     }
@@ -246,6 +250,13 @@ impl<'a> Launch<'a> {
         self
     }
 
+    /// Without its caller's protection from the kernel's killer of processes, which is inherited.
+    #[must_use]
+    pub fn unprotected(mut self) -> Self {
+        self.unprotected = true;
+        self
+    }
+
     /// Starts the program. When this returns, it has been executed or does not exist.
     pub fn start(&self) -> Result<Launched, LaunchError> {
         self.prepare()?.start_with(&[], self.stdio, self.cgroup, self.plain)
@@ -282,6 +293,7 @@ impl<'a> Launch<'a> {
             owner: self.owner.clone(),
             group: self.group,
             files_max: self.files_max,
+            unprotected: self.unprotected,
         })
     }
 
@@ -310,6 +322,7 @@ pub struct Prepared {
     owner: Option<Owner>,
     group: Group,
     files_max: Option<(u64, u64)>,
+    unprotected: bool,
 }
 
 impl Prepared {

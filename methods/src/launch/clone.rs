@@ -29,6 +29,7 @@ pub(super) struct Plan {
     join_cgroup: RawFd,
     group: Group,
     files_max: Option<(u64, u64)>,
+    unprotected: bool,
     shares_files: bool,
     step: AtomicI32,
     errno: AtomicI32,
@@ -57,6 +58,7 @@ impl Plan {
             join_cgroup: -1,
             group: start.group,
             files_max: start.files_max,
+            unprotected: start.unprotected,
             shares_files: false,
             step: AtomicI32::new(0),
             errno: AtomicI32::new(0),
@@ -308,6 +310,9 @@ unsafe fn enter(plan: &Plan) -> Result<(), (Step, i32)> {
         .map_err(|errno| (Step::Group, errno))?;
         arrange_files(plan).map_err(|errno| (Step::Files, errno))?;
         default_signals();
+        if plan.unprotected {
+            give_up_protection();
+        }
         become_owner(plan).map_err(|errno| (Step::Owner, errno))?;
         if !plan.cwd.is_null() {
             check(libc::chdir(plan.cwd)).map_err(|errno| (Step::Cwd, errno))?;
@@ -388,6 +393,18 @@ unsafe fn default_signals() {
 
 const SIGSET_BYTES: usize = 8;
 const SIGNAL_MAX: c_int = 64;
+
+/// A caller whom the kernel spares when memory is short keeps that for itself. No start fails by this.
+unsafe fn give_up_protection() {
+    unsafe {
+        let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        let mut sign = 0_u8;
+        if libc::read(file, (&raw mut sign).cast(), 1) == 1 && sign == b'-' {
+            libc::pwrite(file, c"0".as_ptr().cast(), 1, 0);
+        }
+        libc::close(file);
+    }
+}
 
 /// The kernel's own calls: those of libc change every thread of the process, here the parent's.
 unsafe fn become_owner(plan: &Plan) -> Result<(), i32> {

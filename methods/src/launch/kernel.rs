@@ -51,6 +51,32 @@ pub fn send_signal(pid: i32, signal: i32) -> io::Result<()> {
     if result == 0 || error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
 }
 
+/// Keeps all memory of this process, now and later, from being swapped or dropped. Not inherited by
+/// what it starts. Refused where only so much may be locked: to run into that limit later is worse.
+pub fn lock_memory() -> io::Result<()> {
+    use rustix::process::{Resource, getrlimit};
+    const CAP_IPC_LOCK: u32 = 14;
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|word| u64::from_str_radix(word.trim(), 16).ok()).unwrap_or(0);
+    if effective & (1 << CAP_IPC_LOCK) == 0 && getrlimit(Resource::Memlock).maximum.is_some() {
+        return Err(io::Error::from_raw_os_error(libc::EPERM));
+    }
+    // SAFETY: takes flags and touches no memory of ours.
+    let result = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets this thread run before all ordinary ones. Not inherited by what it starts.
+pub fn schedule_realtime(priority: i32) -> io::Result<()> {
+    // Not the function of libc, which musl has never done.
+    let parameters: [libc::c_int; 1] = [priority];
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: zero is this thread; the kernel reads one integer, which `struct sched_param` is.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, parameters.as_ptr()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Who is at the other end of a unix socket, as the kernel noted when it connected, and its pid.
 pub fn peer_owner(socket: BorrowedFd<'_>) -> io::Result<(Owner, i32)> {
     let peer = rustix::net::sockopt::socket_peercred(socket)?;
