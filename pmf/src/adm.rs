@@ -2,6 +2,7 @@
 //!
 //! Shell methods call it dozens of times, so it starts no runtime and asks one question.
 
+mod deadman;
 mod options;
 
 use std::io::{self, Write};
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 
 use nix::unistd::{Uid, User};
 use rgm_api::Paths;
-use rgm_api::pmf::{self, Asked, RefusalKind, Reply, TagView};
+use rgm_api::pmf::{self, Asked, RefusalKind, Reply, Request, TagView};
 
 use options::{Order, parse};
 
@@ -35,6 +36,8 @@ Usage: pmfadm -c TAG [-a ACTION] [[-e VAR=VALUE]... | -E] [-n RETRIES] [-t PERIO
        pmfadm -q TAG [-h HOST]
        pmfadm -l TAG [-h HOST] [--json]
        pmfadm -L [-h HOST] [--json]
+       pmfadm --deadman [--json]
+       pmfadm --forget
 
   -c TAG      start COMMAND; restart it when its last process has ended, whatever its exit code
   -k TAG      send SIGNAL (default KILL) to all its processes; monitoring goes on
@@ -42,6 +45,9 @@ Usage: pmfadm -c TAG [-a ACTION] [[-e VAR=VALUE]... | -E] [-n RETRIES] [-t PERIO
   -m TAG      change RETRIES or PERIOD, and forget former failures
   -q TAG      exit 0 if the tag is registered, 1 if not
   -l TAG, -L  show one tag, or list your own (root: all)
+  --deadman   show whether the cluster's deadline is set here, and whether it was missed: then
+              everything here has been killed, and nothing is started until that is acknowledged
+  --forget    acknowledge it by hand; rgmd does this by itself when it joins the cluster again
 
   -n RETRIES  restarts allowed within the period: 0 (default) to 100, -1 for ever
   -t PERIOD   minutes over which failures are counted; default -1: for ever
@@ -88,10 +94,21 @@ pub fn main() -> ExitCode {
             Ok(reply) => show(reply, &request, json),
             Err(asked) => ExitCode::from(complain(&paths, &request, &asked)),
         },
+        Order::Forget => forget(&paths),
     }
 }
 
-fn complain(paths: &Paths, request: &rgm_api::pmf::Request, asked: &Asked) -> u8 {
+/// Acknowledges the last firing, whenever it was.
+fn forget(paths: &Paths) -> ExitCode {
+    let asked = |request| pmf::ask(paths, &request, None).map_err(|asked| complain(paths, &request, &asked));
+    let forgotten = asked(Request::DeadmanStatus {}).and_then(|reply| {
+        let fired = deadman::fired_in(reply);
+        fired.map_or(Ok(()), |fired| asked(Request::Forget { fired_boot_ms: fired.fired_boot_ms }).map(drop))
+    });
+    forgotten.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
+}
+
+fn complain(paths: &Paths, request: &Request, asked: &Asked) -> u8 {
     let tag = options::tag_of(request).map(|tag| format!("{tag}: ")).unwrap_or_default();
     match asked {
         Asked::Refused(refusal) => {
@@ -101,7 +118,7 @@ fn complain(paths: &Paths, request: &rgm_api::pmf::Request, asked: &Asked) -> u8
                 RefusalKind::TimedOut => TIMED_OUT,
                 RefusalKind::Invalid => USAGE,
                 RefusalKind::NotOwner => NOT_OWNER,
-                RefusalKind::Failed => FAILED,
+                RefusalKind::Failed | RefusalKind::Fired => FAILED,
             }
         }
         error @ (Asked::TimedOut | Asked::Unanswered(_)) => {
@@ -111,11 +128,13 @@ fn complain(paths: &Paths, request: &rgm_api::pmf::Request, asked: &Asked) -> u8
     }
 }
 
-fn show(reply: Reply, request: &rgm_api::pmf::Request, json: bool) -> ExitCode {
+fn show(reply: Reply, request: &Request, json: bool) -> ExitCode {
     let text = match reply {
         Reply::Done {} | Reply::Event(_) => return ExitCode::SUCCESS,
         Reply::Found(true) => return ExitCode::SUCCESS,
         Reply::Found(false) => return ExitCode::from(NO_SUCH_TAG),
+        Reply::Deadman(view) if json => to_json(view.as_ref()),
+        Reply::Deadman(view) => deadman::describe(&view),
         Reply::Tags(tags) => match (options::tag_of(request), tags.as_slice(), json) {
             (Some(_), [tag], false) => describe(tag),
             (Some(_), [tag], true) => to_json(tag),

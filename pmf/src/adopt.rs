@@ -31,6 +31,7 @@ impl Daemon {
             });
             self.feed(Event::Adopted { id, alive });
         }
+        self.heed_deadman();
     }
 
     fn restore(&mut self, saved: SavedTag) -> Option<TagId> {
@@ -51,7 +52,10 @@ impl Daemon {
             action_place: saved.action_place,
             owner: spec.job.owner.map(Box::new),
         };
-        let id = self.core.restore(saved.tag);
+        let mut tag = saved.tag;
+        // Whatever the deadman has ended is not started again.
+        tag.stopping |= self.deadman.is_dead();
+        let id = self.core.restore(tag);
         self.entries.insert(id, entry);
         Some(id)
     }

@@ -22,6 +22,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::conns::Conns;
+use crate::deadman::Deadman;
 use crate::forks::Forks;
 use crate::journal::{Journal, Spec};
 use crate::perform::own_environment;
@@ -36,6 +37,9 @@ pub struct Daemon {
     pub(crate) forks: Forks,
     pub(crate) journal: Journal,
     pub(crate) conns: Conns,
+    pub(crate) deadman: Deadman,
+    /// It has fired, and the tags have been told.
+    pub(crate) is_doomed: bool,
     pub(crate) epoll: OwnedFd,
     pub(crate) signals: SignalFd,
     pub(crate) listener: UnixListener,
@@ -100,6 +104,8 @@ pub enum Token {
     Signals,
     /// Reports of forks.
     Forks,
+    /// The deadman has something to tell.
+    Deadman,
 }
 
 impl Token {
@@ -112,6 +118,7 @@ impl Token {
             Self::Listener => 3,
             Self::Signals => 4,
             Self::Forks => 5,
+            Self::Deadman => 6,
         }
     }
 
@@ -124,6 +131,7 @@ impl Token {
             3 => Some(Self::Listener),
             4 => Some(Self::Signals),
             5 => Some(Self::Forks),
+            6 => Some(Self::Deadman),
             _ => None,
         }
     }
@@ -136,6 +144,7 @@ impl Daemon {
     pub fn new(
         places: Places,
         journal: Journal,
+        deadman: Deadman,
         listener: UnixListener,
         files_max: (u64, u64),
     ) -> io::Result<Self> {
@@ -151,6 +160,7 @@ impl Daemon {
         listener.set_nonblocking(true)?;
         let readable = EventFlags::IN;
         epoll::add(&epoll, &listener, EventData::new_u64(Token::Listener.encode()), readable)?;
+        epoll::add(&epoll, deadman.news(), EventData::new_u64(Token::Deadman.encode()), readable)?;
         epoll::add(&epoll, signals.as_fd(), EventData::new_u64(Token::Signals.encode()), readable)?;
         Ok(Self {
             core: Core::new(),
@@ -159,6 +169,8 @@ impl Daemon {
             forks: Forks::default(),
             journal,
             conns: Conns::default(),
+            deadman,
+            is_doomed: false,
             epoll,
             signals,
             listener,
@@ -190,6 +202,7 @@ impl Daemon {
                     self.wake(token, flags);
                 }
             }
+            self.heed_deadman();
             if self.core.next_deadline().is_some_and(|(at, _)| at <= now()) {
                 self.feed(Event::Tick);
             }
@@ -201,6 +214,8 @@ impl Daemon {
     }
 
     fn wake(&mut self, token: Token, flags: EventFlags) {
+        // First of all, for what is told now may be the end of those it has killed.
+        self.heed_deadman();
         match token {
             Token::Member(id) => self.member_ended(id),
             Token::Action(id) => self.action_ended(id),
@@ -218,6 +233,7 @@ impl Daemon {
             Token::Listener => self.conns.accept(&self.listener, &self.epoll),
             Token::Signals => self.signalled(),
             Token::Forks => self.forks.listen(),
+            Token::Deadman => self.log_deadman(),
         }
     }
 

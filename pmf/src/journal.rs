@@ -232,7 +232,8 @@ fn restrict(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
-fn current_boot_id() -> String {
+/// The kernel's name of this boot.
+pub fn current_boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 

@@ -8,6 +8,8 @@
 //!   `adopt`: what a killed pmfd left.
 //! * [`place`]: where a tag's processes live (a cgroup, or a mark), and how all are found.
 //! * [`forks`]: how deep below the command a process is, for `-C`.
+//! * [`deadman`]: the kill of everything when rgmd does not renew a deadline in time; `doom`: what that
+//!   means for the tags.
 //! * [`journal`]: what must be known again after a kill at any moment.
 //! * [`adm`]: the command.
 #![forbid(unsafe_code)]
@@ -16,6 +18,8 @@ pub mod adm;
 mod adopt;
 pub mod conns;
 pub mod daemon;
+pub mod deadman;
+mod doom;
 pub mod forks;
 pub mod journal;
 pub mod log;

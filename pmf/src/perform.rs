@@ -133,6 +133,7 @@ impl Daemon {
     }
 
     fn try_start(&mut self, id: TagId) -> anyhow::Result<()> {
+        anyhow::ensure!(!self.deadman.is_dead(), "the deadman has fired");
         let Some(entry) = self.entries.get(&id) else { anyhow::bail!("its place could not be made") };
         let (place, level) = (entry.place, entry.level);
         if let Some(level) = level
@@ -151,6 +152,8 @@ impl Daemon {
             self.places.started(&mut entry.place, started.pid);
             entry.started_at = now();
             entry.main = main;
+            let place = entry.place;
+            self.kill_on_dead_node(place);
         }
         self.watch(id, Watched { pid: started.pid, pidfd: started.pidfd })?;
         Ok(())
@@ -168,7 +171,8 @@ impl Daemon {
             .cwd(spec.job.cwd.as_os_str())
             .env_entries(variables(spec))
             .group(Group::Session)
-            .files_max(self.files_max.0, self.files_max.1);
+            .files_max(self.files_max.0, self.files_max.1)
+            .unprotected();
         if let Some(path) = &spec.job.search_path {
             launch = launch.search_path(path.as_os_str());
         }
@@ -194,6 +198,7 @@ impl Daemon {
     }
 
     fn run_action(&mut self, id: TagId) -> anyhow::Result<()> {
+        anyhow::ensure!(!self.deadman.is_dead(), "the deadman has fired: no action is run");
         let Some(name) = self.core.tag(id).map(|tag| tag.name.clone()) else { return Ok(()) };
         let Some(entry) = self.entries.get(&id) else { return Ok(()) };
         let spec = entry.spec()?;
@@ -213,6 +218,7 @@ impl Daemon {
             entry.action_place = Some(place);
             entry.action = Some(Watched { pid: started.pid, pidfd: started.pidfd });
         }
+        self.kill_on_dead_node(place);
         Ok(self.save(id)?)
     }
 

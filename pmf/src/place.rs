@@ -58,6 +58,11 @@ impl Places {
         self.root.as_ref().map(Root::path)
     }
 
+    /// The cgroup above those of all places.
+    pub fn above_all(&self) -> Option<PathBuf> {
+        self.root.as_ref().map(|root| root.path().join(&self.base))
+    }
+
     /// Whether a process can only be found through `/proc`.
     pub fn lacks_cgroups(&self) -> bool {
         self.root.is_none()
@@ -206,7 +211,8 @@ impl Places {
         let mark = format!("{MARK}={}", self.name(place));
         let (mut changes, mut executing) = (0, 0);
         loop {
-            let look = Look::new(mark.as_bytes(), place.session);
+            let is_marked = |variables: &[u8]| has_variable(variables, |one| one == mark.as_bytes());
+            let look = Look::new(is_marked, place.session);
             if look.found.is_empty() && look.executing && executing < EXECUTING_MAX {
                 executing += 1;
                 // A moment for it to come out of execve; nothing tells when it has.
@@ -237,7 +243,7 @@ struct Look {
 }
 
 impl Look {
-    fn new(mark: &[u8], session: i32) -> Self {
+    fn new(is_marked: impl Fn(&[u8]) -> bool, session: i32) -> Self {
         // Orphans are children of ours; any other process has a parent that is found as well.
         let own = rustix::process::getpid().as_raw_nonzero().get();
         let mut look = Self { found: BTreeSet::new(), changing: false, executing: false };
@@ -252,8 +258,7 @@ impl Look {
                 continue;
             }
             let variables = text_of(pid, "environ");
-            let marked = variables.split(|byte| *byte == 0).any(|variable| variable == mark);
-            if marked || (session != 0 && stat.session == session) {
+            if is_marked(&variables) || (session != 0 && stat.session == session) {
                 look.found.insert(pid);
             } else if stat.parent == own && variables.is_empty() {
                 look.executing |= text_of(pid, "cmdline").is_empty();
@@ -321,6 +326,39 @@ fn all_pids() -> Vec<i32> {
 fn text_of(pid: i32, file: &str) -> Vec<u8> {
     let path: PathBuf = ["/proc", &pid.to_string(), file].iter().collect();
     fs::read(path).unwrap_or_default()
+}
+
+fn has_variable(variables: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
+    variables.split(|byte| *byte == 0).any(is_it)
+}
+
+/// Where there are no cgroups: the processes of all tags, whose mark begins like this, those that have
+/// all of the `variables` (`NAME=value`, or `NAME=` with any value; none: nobody), and the descendants
+/// of both. This one is none of them.
+pub fn marked(mark: &str, variables: &[String]) -> Vec<i32> {
+    let mark = format!("{MARK}={mark}");
+    let look = Look::new(
+        |found| {
+            let has = |variable: &String| {
+                let (variable, any) = (variable.as_bytes(), variable.ends_with('='));
+                has_variable(found, |one| one == variable || (any && one.starts_with(variable)))
+            };
+            has_variable(found, |one| one.starts_with(mark.as_bytes()))
+                || (!variables.is_empty() && variables.iter().all(has))
+        },
+        0,
+    );
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    look.found.into_iter().filter(|pid| *pid != own).collect()
+}
+
+/// A process for an operator: `PID (NAME) STATE`. None: it is gone.
+pub fn describe(pid: i32) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let name_end = text.rfind(')')?;
+    let (name, rest) = (text.get(..=name_end)?, text.get(name_end + 1..)?);
+    let state = rest.split_ascii_whitespace().next().filter(|state| !matches!(*state, "Z" | "X"))?;
+    Some(format!("{name} {state}"))
 }
 
 /// The process `pid`, provided that it is in `place`: opened first, looked up afterwards, so that a

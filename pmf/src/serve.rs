@@ -49,6 +49,12 @@ impl Daemon {
             Request::Watch {} => Err(invalid("Watch needs \"more\"")),
             Request::Ack { seq } => trusted(uid).and_then(|()| self.acknowledge(seq)),
             Request::Shutdown { kill } => trusted(uid).and_then(|()| self.shut_down(kill)),
+            Request::Deadman { deadline_boot_ms, failfast, cgroups } => {
+                trusted(uid).and_then(|()| self.arm(deadline_boot_ms, failfast, cgroups))
+            }
+            Request::Disarm {} => trusted(uid).and_then(|()| self.disarm()),
+            Request::Forget { fired_boot_ms } => trusted(uid).and_then(|()| self.forget(fired_boot_ms)),
+            Request::DeadmanStatus {} => Ok(Some(self.deadman_status())),
         };
         match served {
             Ok(Some(reply)) => self.reply(conn, &reply),
@@ -59,6 +65,7 @@ impl Daemon {
 
     fn create(&mut self, conn: u64, name: String, token: u64, job: Job) -> Served {
         check_name(&name).map_err(|error| invalid(&error.to_string()))?;
+        self.refuse_on_dead_node()?;
         let policy = Policy::new(job.retries, job.period_min).map_err(|error| invalid(&error.to_string()))?;
         if job.argv.first().is_none_or(|program| program.0.is_empty()) {
             return Err(invalid("no command is given"));
@@ -188,6 +195,7 @@ impl Daemon {
                 .collect();
             tracing::info!("ending {} tags and all their processes", self.entries.len());
             self.places.end(used).map_err(|error| failed(&error.to_string()))?;
+            self.deadman.end();
             self.journal.remove().map_err(|error| failed(&error.to_string()))?;
         }
         self.ending = true;

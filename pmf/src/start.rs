@@ -16,6 +16,7 @@ use rustix::fs::FlockOperation;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::daemon::Daemon;
+use crate::deadman::{Deadman, Marks};
 use crate::journal::{Journal, Saved};
 use crate::place::Places;
 
@@ -23,13 +24,15 @@ use crate::place::Places;
 pub const HELP: &str = "\
 pmfd - keep processes running under a nametag
 
-Usage: pmfd [--no-cgroup]      supervise, in the foreground
-       pmfd --stop-all         end the running pmfd and every process it supervises
+Usage: pmfd [--no-cgroup] [--plain]   supervise, in the foreground
+       pmfd --stop-all                end the running pmfd and every process it supervises
 
 On SIGTERM pmfd ends and leaves its processes running; the next pmfd takes them over.
 
 Options:
   --no-cgroup   find processes through /proc, as where no cgroup v2 can be made
+  --plain       once a deadline of the cluster must be watched: do not lock memory, take a
+                real-time class for that, and keep from the kernel's killer of processes
   --help        print this
 
 Environment:
@@ -49,6 +52,8 @@ pub enum Asked {
     Run {
         /// Without cgroups.
         no_cgroup: bool,
+        /// Not hard to starve.
+        plain: bool,
     },
     /// To end another pmfd and all it supervises.
     StopAll,
@@ -62,25 +67,30 @@ const BIRTH_WITHIN: Duration = Duration::from_secs(2);
 /// Understands the command line.
 pub fn parse(mut args: lexopt::Parser) -> Result<Asked, lexopt::Error> {
     use lexopt::Arg::{Long, Short, Value};
-    let mut asked = Asked::Run { no_cgroup: false };
+    let (mut no_cgroup, mut plain, mut stop_all) = (false, false, false);
     while let Some(arg) = args.next()? {
-        asked = match arg {
-            Long("no-cgroup") => Asked::Run { no_cgroup: true },
-            Long("stop-all") => Asked::StopAll,
+        match arg {
+            Long("no-cgroup") => no_cgroup = true,
+            Long("plain") => plain = true,
+            Long("stop-all") => stop_all = true,
             Long("help") => return Ok(Asked::Help),
             other @ (Long(_) | Short(_) | Value(_)) => return Err(other.unexpected()),
-        };
+        }
     }
-    Ok(asked)
+    Ok(if stop_all { Asked::StopAll } else { Asked::Run { no_cgroup, plain } })
 }
 
 /// Supervises until told to end.
-pub fn run(paths: &Paths, no_cgroup: bool) -> anyhow::Result<()> {
+pub fn run(paths: &Paths, no_cgroup: bool, plain: bool) -> anyhow::Result<()> {
     let (run_dir, state_dir) = (paths.run_dir(), paths.state_dir());
-    for dir in [&run_dir, &state_dir] {
-        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    }
+    let make = |dir: &Path| fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()));
+    make(&run_dir)?;
+    // A deadline that has passed comes before everything else, before all that needs a disk too.
+    let mut deadman =
+        Deadman::open(&run_dir, marks(paths), !plain).context("cannot watch over a deadline")?;
+    make(&state_dir)?;
     let _lock = lock(&state_dir.join("pmfd.lock"))?;
+    deadman.adopt().context("cannot watch over a deadline")?;
     let journal_path = state_dir.join("pmfd.journal");
     let mut saved = Journal::load(&journal_path)
         .with_context(|| format!("cannot read the journal {}", journal_path.display()))?;
@@ -92,15 +102,26 @@ pub fn run(paths: &Paths, no_cgroup: bool) -> anyhow::Result<()> {
     let files_max = raise_files_max();
     let socket = paths.pmfd_socket();
     let listener = listen(&socket)?;
-    let mut daemon = Daemon::new(places, journal, listener, files_max).context("cannot wait for events")?;
+    let mut daemon =
+        Daemon::new(places, journal, deadman, listener, files_max).context("cannot wait for events")?;
     daemon.adopt(saved);
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("cannot tell systemd")?;
     tracing::info!("ready on {}", socket.display());
     let result = daemon.run();
     // A missing socket says at once that nobody listens; a left one makes callers wait.
     let _already_gone = fs::remove_file(&socket);
+    daemon.deadman.tidy();
     drop(daemon);
     result.context("cannot go on")
+}
+
+/// How this node's processes are recognised where there are no cgroups.
+fn marks(paths: &Paths) -> Marks {
+    let here = [rgm_api::paths::RUN_DIR, rgm_api::paths::NODE];
+    let variables = paths.to_env().into_iter().filter(|(name, _)| here.contains(name));
+    let variables = variables.map(|(name, value)| format!("{name}={}", value.to_string_lossy()));
+    let method = variables.chain(["RGM_METHOD=".to_owned()]).collect();
+    Marks { tag: format!("rgm/{}/pmf/", instance_name(&paths.run_dir())), method }
 }
 
 /// Ends the pmfd that is running, and all it supervises.

@@ -46,5 +46,5 @@ const ONLINE: &str = "LogicalHostname online.";
 
 /// The addresses that the resource has put up on this node.
 fn record(here: &Context<'_>) -> Record {
-    Record::new(here.manager.paths(), here.call, "addresses")
+    Record::new(here.manager.paths(), here.call, rgm_api::pmf::ADDRESSES)
 }

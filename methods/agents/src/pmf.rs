@@ -93,7 +93,7 @@ impl Pmf {
     pub fn view(&self, tag: &str) -> Result<Option<TagView>, Failed> {
         match pmf::ask(&self.paths, &Request::List { tag: Some(tag.to_owned()) }, None) {
             Ok(Reply::Tags(tags)) => Ok(tags.into_iter().next()),
-            Ok(Reply::Done {} | Reply::Found(_) | Reply::Event(_)) => Ok(None),
+            Ok(Reply::Done {} | Reply::Found(_) | Reply::Event(_) | Reply::Deadman(_)) => Ok(None),
             Err(Asked::Refused(refusal)) if refusal.kind == RefusalKind::NoSuchTag => Ok(None),
             Err(asked) => Err(failed(tag, &asked)),
         }

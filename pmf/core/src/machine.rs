@@ -91,6 +91,8 @@ pub enum Event {
         /// Something is alive.
         alive: bool,
     },
+    /// Every process of every tag has been killed from outside, and none may be started again.
+    EndAll,
     /// A caller is gone; nobody is left to answer.
     HungUp(RequestId),
     /// Time has passed.
@@ -275,6 +277,10 @@ impl Core {
                 out.push(Action::Reply(request, answer));
             }
             Event::Adopted { id, alive } => self.adopted(id, alive, now, &mut out),
+            Event::EndAll => {
+                let ids: Vec<TagId> = self.tags.keys().copied().collect();
+                ids.into_iter().for_each(|id| self.signal(id, None, true, &mut out));
+            }
             Event::HungUp(request) => self.hung_up(request),
             Event::Tick => self.tick(now, &mut out),
         }

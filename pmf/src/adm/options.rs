@@ -22,9 +22,14 @@ pub enum Order {
         /// Show it as JSON.
         json: bool,
     },
+    /// Acknowledge that the deadman has fired.
+    Forget,
 }
 
 const KILL: i32 = 9;
+/// What has a long name only, as if it had a letter.
+const DEADMAN: char = 'D';
+const FORGET: char = 'F';
 /// Variables by which what PMF starts finds the cluster and the node it runs for.
 const CONTEXT: [&str; 6] = [paths::RUN_DIR, paths::NODE, paths::CONFIG, paths::STATE_DIR, RESOURCE, GROUP];
 
@@ -51,23 +56,33 @@ struct Options {
 pub fn parse(args: lexopt::Parser) -> Result<Order, String> {
     let Some(options) = read(args).map_err(|error| error.to_string())? else { return Ok(Order::Help) };
     let Some((letter, tag)) = options.doing.clone() else {
-        return Err("one of -c, -k, -s, -m, -q, -l, -L is needed".to_owned());
+        return Err("one of -c, -k, -s, -m, -q, -l, -L, --deadman, --forget is needed".to_owned());
     };
     let fitting = match letter {
         'c' => "aeEntC",
         'k' | 's' => "w",
         'm' => "nt",
         'l' | 'L' => "hj",
+        DEADMAN => "j",
+        FORGET => "",
         _ => "h",
+    };
+    let name = match letter {
+        DEADMAN => "--deadman".to_owned(),
+        FORGET => "--forget".to_owned(),
+        letter => format!("-{letter}"),
     };
     if let Some(odd) = options.given.chars().find(|option| !fitting.contains(*option)) {
         let odd = if odd == 'j' { "--json".to_owned() } else { format!("-{odd}") };
-        return Err(format!("{odd} does not go with -{letter}"));
+        return Err(format!("{odd} does not go with {name}"));
     }
     if !matches!(letter, 'c' | 'k' | 's') && !options.words.is_empty() {
-        return Err(format!("nothing may follow -{letter} but its options"));
+        return Err(format!("nothing may follow {name} but its options"));
     }
     check_host(options.host.as_deref())?;
+    if letter == FORGET {
+        return Ok(Order::Forget);
+    }
     let json = options.json;
     Ok(Order::Ask { request: request(letter, tag, options)?, json })
 }
@@ -81,9 +96,14 @@ pub fn tag_of(request: &Request) -> Option<&str> {
         | Request::Query { tag }
         | Request::List { tag: Some(tag) }
         | Request::Modify { tag, .. } => Some(tag),
-        Request::List { tag: None } | Request::Watch {} | Request::Ack { .. } | Request::Shutdown { .. } => {
-            None
-        }
+        Request::List { tag: None }
+        | Request::Watch {}
+        | Request::Ack { .. }
+        | Request::Shutdown { .. }
+        | Request::Deadman { .. }
+        | Request::Disarm {}
+        | Request::Forget { .. }
+        | Request::DeadmanStatus {} => None,
     }
 }
 
@@ -111,6 +131,12 @@ fn read(mut args: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
                     _ => options.wait_s = Some(args.value()?.parse()?),
                 }
             }
+            Arg::Long(long @ ("deadman" | "forget")) => {
+                let letter = if long == "deadman" { DEADMAN } else { FORGET };
+                if options.doing.replace((letter, String::new())).is_some() {
+                    return Err(format!("--{long} can't be done together with another").into());
+                }
+            }
             Arg::Long("json") => {
                 options.given.push('j');
                 options.json = true;
@@ -130,8 +156,8 @@ fn read(mut args: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
 }
 
 fn request(letter: char, tag: String, options: Options) -> Result<Request, String> {
-    pmf_core::check_name(&tag)
-        .or_else(|error| if letter == 'L' { Ok(()) } else { Err(error.to_string()) })?;
+    let has_none = matches!(letter, 'L' | DEADMAN);
+    pmf_core::check_name(&tag).or_else(|error| if has_none { Ok(()) } else { Err(error.to_string()) })?;
     Ok(match letter {
         'c' => Request::Create { tag, token: random(), job: Box::new(job(options)?) },
         'k' => {
@@ -148,6 +174,7 @@ fn request(letter: char, tag: String, options: Options) -> Result<Request, Strin
         'm' => Request::Modify { tag, retries: options.retries, period_min: options.period_min },
         'q' => Request::Query { tag },
         'l' => Request::List { tag: Some(tag) },
+        DEADMAN => Request::DeadmanStatus {},
         _ => Request::List { tag: None },
     })
 }
@@ -241,6 +268,7 @@ mod tests {
         match parse(lexopt::Parser::from_args(line.split_whitespace()))? {
             Order::Ask { request, .. } => Ok(request),
             Order::Help => Err("help".to_owned()),
+            Order::Forget => Ok(Request::Forget { fired_boot_ms: 0 }),
         }
     }
 
@@ -299,11 +327,23 @@ mod tests {
             "-q tag extra",
             "-q tag -h elsewhere.example",
             "-L --json extra",
+            "--deadman extra",
+            "--deadman -w 5",
+            "--deadman -L",
+            "--forget --json",
+            "--forget --deadman",
             "-q tag --json",
         ] {
             let wrong = ask(line).unwrap_err();
             assert!(!wrong.is_empty(), "{line}");
         }
+    }
+
+    #[test]
+    fn the_deadman_is_asked_for_by_its_name() {
+        assert_eq!(ask("--deadman"), Ok(Request::DeadmanStatus {}));
+        assert_eq!(ask("--deadman --json"), Ok(Request::DeadmanStatus {}));
+        assert_eq!(ask("--forget"), Ok(Request::Forget { fired_boot_ms: 0 }));
     }
 
     #[test]

@@ -28,9 +28,9 @@ fn main() -> ExitCode {
 fn run(asked: Asked) -> anyhow::Result<()> {
     let paths = rgm_api::Paths::from_env().context("cannot tell where its files lie")?;
     match asked {
-        Asked::Run { no_cgroup } => {
+        Asked::Run { no_cgroup, plain } => {
             pmf::log::begin();
-            start::run(&paths, no_cgroup)
+            start::run(&paths, no_cgroup, plain)
         }
         Asked::StopAll => start::stop_all(&paths),
         Asked::Help => Ok(()),

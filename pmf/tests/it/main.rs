@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests that fails has found something")]
 
 mod adoption;
+mod deadman;
 mod kit;
 mod life;
 mod many;

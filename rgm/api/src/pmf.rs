@@ -5,8 +5,10 @@
 //! the user from the socket, not from the message.
 
 mod ask;
+mod deadman;
 
 pub use ask::{Asked, ask, wait_for_socket};
+pub use deadman::{ADDRESSES, Armed, DeadmanView, Failfast, Fired, HeldAddress};
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -95,6 +97,31 @@ pub enum Request {
         /// Nothing is to be left.
         kill: bool,
     },
+    /// Arms the deadman, or moves its deadline, to later or to earlier. If it is not moved again in
+    /// time, everything under every tag and in the cgroups given is killed, logical addresses go down,
+    /// and `failfast` follows. Answered with [`Reply::Deadman`]; refused with [`RefusalKind::Fired`]
+    /// where the last deadline has passed. Root, or the user pmfd runs as, as for the next two.
+    #[serde(rename = "org.pmf.Deadman")]
+    Deadman {
+        /// Milliseconds since boot, suspend included (`CLOCK_BOOTTIME`).
+        deadline_boot_ms: u64,
+        /// What follows the kill.
+        failfast: Failfast,
+        /// Directories of further cgroups, with all below them: that of the methods.
+        cgroups: Vec<Text>,
+    },
+    /// Nobody needs to renew any more.
+    #[serde(rename = "org.pmf.Disarm")]
+    Disarm {},
+    /// What the firing of this moment has ended is known to be ended: things may be started again.
+    #[serde(rename = "org.pmf.Forget")]
+    Forget {
+        /// [`Fired::fired_boot_ms`], so that a later firing is not forgotten by mistake.
+        fired_boot_ms: u64,
+    },
+    /// How things are with the deadman. Answered with [`Reply::Deadman`], to everyone.
+    #[serde(rename = "org.pmf.DeadmanStatus")]
+    DeadmanStatus {},
 }
 
 impl Interface for Request {
@@ -110,6 +137,10 @@ impl Interface for Request {
         "org.pmf.Watch",
         "org.pmf.Ack",
         "org.pmf.Shutdown",
+        "org.pmf.Deadman",
+        "org.pmf.Disarm",
+        "org.pmf.Forget",
+        "org.pmf.DeadmanStatus",
     ];
     const REFUSED: &'static str = "org.pmf.Refused";
 }
@@ -161,6 +192,8 @@ pub enum Reply {
     Tags(Vec<TagView>),
     /// To [`Request::Watch`].
     Event(Event),
+    /// To [`Request::Deadman`] and [`Request::DeadmanStatus`].
+    Deadman(Box<DeadmanView>),
 }
 
 /// A tag as others see it.
@@ -245,6 +278,8 @@ pub enum RefusalKind {
     Invalid,
     /// It made sense, and could not be done.
     Failed,
+    /// The deadman has fired, and nobody has acknowledged it: nothing may run here.
+    Fired,
 }
 
 /// Bytes as the kernel takes them, mostly text: JSON text where they are UTF-8, else a list of
@@ -341,6 +376,14 @@ mod tests {
             Request::Watch {},
             Request::Ack { seq: 7 },
             Request::Shutdown { kill: true },
+            Request::Deadman {
+                deadline_boot_ms: u64::MAX,
+                failfast: Failfast::Watchdog { device: "/dev/watchdog".into() },
+                cgroups: vec!["/sys/fs/cgroup/rgm/x/methods".into()],
+            },
+            Request::Disarm {},
+            Request::Forget { fired_boot_ms: 7 },
+            Request::DeadmanStatus {},
         ] {
             let mut bytes = encode_call(&request, false);
             bytes.pop();

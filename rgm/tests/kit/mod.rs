@@ -183,7 +183,10 @@ impl Place {
         let mut client = Client::connect::<pmf::Refusal>(socket).unwrap();
         match client.call(&pmf::Request::List { tag: None }).unwrap() {
             pmf::Reply::Tags(tags) => tags.into_iter().flat_map(|tag| tag.pids).collect(),
-            other @ (pmf::Reply::Done {} | pmf::Reply::Found(_) | pmf::Reply::Event(_)) => {
+            other @ (pmf::Reply::Done {}
+            | pmf::Reply::Found(_)
+            | pmf::Reply::Event(_)
+            | pmf::Reply::Deadman(_)) => {
                 panic!("{other:?}")
             }
         }

@@ -8,7 +8,6 @@ use crate::Failed;
 use crate::log::Log;
 use crate::record::Record;
 use nix::libc::{EADDRNOTAVAIL, EEXIST, ENODEV, ENXIO};
-use serde::{Deserialize, Serialize};
 use std::fs;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -18,18 +17,9 @@ use std::time::{Duration, Instant};
 /// to two seconds.
 const DAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// An address that this resource has put up, or was about to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    /// The address.
-    pub ip: IpAddr,
-    /// Length of its subnet's prefix.
-    pub prefix_len: u8,
-    /// Name of the interface.
-    pub netif: String,
-    /// Number of the interface.
-    pub index: u32,
-}
+/// An address that this resource has put up, or was about to. pmfd reads the record, too: where the
+/// cluster has given the node up, it takes the addresses down.
+pub use rgm_api::pmf::HeldAddress as Held;
 
 impl From<&Place> for Held {
     fn from(place: &Place) -> Self {
