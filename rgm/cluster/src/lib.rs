@@ -16,15 +16,16 @@
 //! journal before the step that made them goes on, so a daemon killed between two instructions has
 //! told nobody more than its journals know.
 //!
-//! **Many machines.** A link over mutual TLS goes beside it, in a module `tls` of this crate: its
-//! `send` puts the message into a bounded queue under a sequence number, the far end hands it to the
-//! very same agent, and a task pours what comes back into the [`Outlet`] of that node. Who is
-//! president, and who is alive, will then be a matter of leases, and live here, too; in one process
-//! the president is the process, and every node is alive that has not said otherwise.
+//! **Many machines.** [`net`] carries bytes between nodes over mutual TLS, with certificates that
+//! [`cert`] makes; the far end hands what it gets to the very same agent, and what comes back is poured
+//! into the [`Outlet`] of that node. Who is president, and who is alive, is a matter of leases there;
+//! in one process the president is the process, and every node is alive that has not said otherwise.
 #![forbid(unsafe_code)]
 
+pub mod cert;
 mod inbox;
 mod message;
+pub mod net;
 
 pub use inbox::{Arrived, Inbox, Outlet, channel};
 pub use message::{FromNode, ToNode};
