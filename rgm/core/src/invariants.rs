@@ -58,7 +58,9 @@ impl Rgm {
                     strong.filter_map(|d| self.conf.resources.get(&d.on)).filter(|d| d.group == r.group);
                 for dep in of_group {
                     let cell = self.cell(&dep.name, node);
-                    let possible = cell.phase.is_up() || cell.restart.is_some() || !dep.enabled.on_at(node);
+                    // One that is restarted leaves those that start on it alone.
+                    let restarts = cell.restart.is_some() || cell.flight.is_some();
+                    let possible = cell.phase.is_up() || restarts || !dep.enabled.on_at(node);
                     if !possible && cell.phase == Phase::Offline {
                         let what = format!("{} starts on {node} before {}", r.name, dep.name);
                         found.push(Violation { rule: "INV-03", found: what });
@@ -106,6 +108,8 @@ impl Rgm {
             for (r, node) in self.conf.members(group).flat_map(|r| self.nodes.keys().map(move |n| (r, n))) {
                 if let Plan::Wait(wait) = view.plan(r, node)
                     && wait != Wait::Flight
+                    // A group may be waited for because of its load.
+                    && !(anything && matches!(wait, Wait::Group(_)))
                 {
                     found.push(Violation {
                         rule: "INV-08",

@@ -26,9 +26,13 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+#[macro_use]
+pub mod mutants;
+
 mod admit;
 mod board;
 pub mod cell;
+mod digest;
 mod dry_run;
 pub mod event;
 mod explain;
@@ -126,6 +130,8 @@ pub struct Rgm {
     out: Out,
     /// Where each entry that this step writes stands among its writes.
     written: BTreeMap<Key, usize>,
+    #[cfg(feature = "mutants")]
+    mutant: Option<mutants::Mutant>,
 }
 
 impl Rgm {
@@ -204,7 +210,7 @@ impl Rgm {
         let moved = seen(cell) != before;
         self.touched.insert((resource.clone(), node.clone()));
         self.stir(&group);
-        if moved {
+        if moved && !mutant!(self, BlockedNotReevaluated) {
             self.ripple(resource);
         }
         Some(result)
@@ -254,6 +260,9 @@ impl Rgm {
     pub(crate) fn write(&mut self, write: Write) {
         self.conf.apply(&write);
         self.loads.follow(&self.conf, &write);
+        if mutant!(self, KeepWriteToItself) && matches!(write, Write::Put(Entry::Group(_))) {
+            return;
+        }
         let next = self.out.writes.len();
         let at = *self.written.entry(write.key()).or_insert(next);
         match self.out.writes.get_mut(at) {

@@ -165,7 +165,7 @@ impl Rgm {
             room.over += load.saturating_sub(limit.soft);
             let part = load.saturating_mul(FULL) / capacity(limit, load);
             room.crowd = room.crowd.max(if concentrate { FULL.saturating_sub(part) } else { part });
-            if let Some(hard) = limit.hard.filter(|hard| load > *hard) {
+            if let Some(hard) = limit.hard.filter(|hard| load > *hard && !mutant!(self, ExceedHardLimit)) {
                 short.push((name, load - hard));
             }
         }
@@ -262,7 +262,7 @@ impl Rgm {
     pub(crate) fn held_by_load(&self, group: &GroupName, node: &NodeName) -> Option<Plan> {
         let leaving = self.loads.leaving.get(node)?.iter().filter(|g| *g != group);
         let mut leaving = leaving.filter(|g| !self.is_clear_on(g, node)).peekable();
-        leaving.peek()?;
+        leaving.peek().filter(|_| !mutant!(self, StartBeforeRoom))?;
         let limits = &self.conf.nodes.get(node)?.load_limits;
         let hard = |name: &String| limits.get(name).and_then(|limit| limit.hard);
         let others: Vec<&GroupName> = leaving.collect();
@@ -296,6 +296,12 @@ impl Rgm {
             self.loads.leaving.get_mut(&node).map(|leaving| leaving.remove(name));
             self.dirty.extend(self.loads.on.get(&node).into_iter().flatten().cloned());
         }
+    }
+
+    /// Groups on the nodes that this one is leaving.
+    pub(crate) fn waiting_for_room<'a>(&'a self, name: &'a GroupName) -> impl Iterator<Item = &'a GroupName> {
+        let leaving = self.loads.leaving.iter().filter(|(_, leaving)| leaving.contains(name));
+        leaving.flat_map(|(node, _)| self.loads.on.get(node)).flatten().filter(move |g| *g != name)
     }
 
     /// What is still running where its group is not meant to be: known again after a restart.

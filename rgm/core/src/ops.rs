@@ -90,7 +90,8 @@ impl Op {
 impl Rgm {
     /// Answers a request, and forgets it.
     pub(crate) fn reply(&mut self, id: RequestId, answer: Result<Done, Refusal>) {
-        self.ops.remove(&id);
+        let kept = self.ops.remove(&id).filter(|_| mutant!(self, AnswerTwice) && answer.is_err());
+        self.ops.extend(kept.map(|op| (id, op)));
         if id.0 & OWN_REQUEST == 0 {
             self.out.replies.push((id, answer));
         }
@@ -135,6 +136,10 @@ impl Rgm {
         let over: Vec<RequestId> =
             self.ops.iter().filter(|(id, op)| Some(**id) != but && placed(op)).map(|(id, _)| *id).collect();
         for id in over {
+            if mutant!(self, LoseReply) {
+                self.ops.remove(&id);
+                continue;
+            }
             let message = format!("a later command on resource group {group} took the place of this one");
             self.reply(id, Err(Refusal::new(SchaErr::Reconf, message, "scstat -g shows what became of it")));
         }

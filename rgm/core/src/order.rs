@@ -182,7 +182,7 @@ impl Rgm {
         let Some((r, (node, _))) = known else { return };
         let mut due: Vec<(ResourceName, NodeName)> = Vec::new();
         for (x, dep) in view.dependents(r).filter(|(_, d)| d.flavour == Flavour::Restart) {
-            if view.is_suspended(x) {
+            if view.is_suspended(x) || mutant!(self, DependentsNotRestarted) {
                 continue;
             }
             let nodes = view.nodes_depending(x, dep, node).into_iter();

@@ -213,7 +213,8 @@ impl<'a> Outlook<'a> {
             self.rgm.conf.deps_at(&r.name, node).filter(|d| d.flavour == Flavour::OfflineRestart).peekable();
         let phase = self.phase(r, node);
         let runs = phase.is_up() || phase == Phase::StartFailed;
-        if anchors.peek().is_none() || !runs || self.is_suspended(r) {
+        let ignores = mutant!(self.rgm, OfflineRestartNotFollowed);
+        if anchors.peek().is_none() || !runs || self.is_suspended(r) || ignores {
             return true;
         }
         anchors.all(|d| self.places(r, d, node).any(|(other, at)| self.serves(other, at)))
@@ -252,7 +253,7 @@ impl<'a> Outlook<'a> {
         let dead = |d: &&'a Dep| {
             let missing = || {
                 let mut places = self.places(r, d, node);
-                places.all(|(other, at)| !self.phase(other, at).is_up() && self.is_hopeless(other, at))
+                places.all(|(other, at)| !self.serves(other, at) && self.is_stuck(other, at))
             };
             self.resource(&d.on).is_some() && missing()
         };
@@ -260,6 +261,12 @@ impl<'a> Outlook<'a> {
         let foreign = self.resource(&dep.on).is_some_and(|other| other.group != r.group);
         let name = dep.on.clone();
         Some(if foreign { Block::Foreign(name) } else { Block::Dependency(name) })
+    }
+
+    /// It is down for good, or can go no further by itself.
+    fn is_stuck(&self, r: &'a Resource, node: &'a NodeName) -> bool {
+        let down = || !self.phase(r, node).is_up() && self.is_hopeless(r, node);
+        down() || matches!(self.plan(r, node), Plan::Blocked(_))
     }
 
     /// Where the instances are that an instance on `node` may depend on by `dep`.
@@ -333,14 +340,15 @@ impl<'a> Outlook<'a> {
         {
             return false;
         }
-        let mut strong = self.rgm.conf.deps_at(&x.name, node).filter(|d| d.flavour > Flavour::Weak);
-        strong.all(|d| match self.resource(&d.on) {
-            Some(other) if other.group != x.group => {
-                self.places(x, d, node).any(|(other, at)| self.serves(other, at))
-            }
+        if self.peek(x, node).and_then(Cell::running) == Some(Method::PrenetStart) {
+            return true;
+        }
+        self.rgm.conf.deps_at(&x.name, node).all(|d| match self.resource(&d.on) {
+            Some(other) if other.group != x.group => !self.must_come_first(x, d, node),
             Some(other) => {
                 !self.declares(other, Method::PrenetStart)
                     || self.phase(other, node) != Phase::Offline
+                    || self.is_hopeless(other, node)
                     || self.is_early(other, node)
             }
             None => true,

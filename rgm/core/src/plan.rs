@@ -93,7 +93,9 @@ impl<'a> Outlook<'a> {
         if !self.rgm.is_up(node) {
             return Plan::Rest;
         }
-        if cell.flight.is_some() {
+        let overlaps =
+            || mutant!(self.rgm, OverlapMonitorStart) && cell.running() == Some(Method::MonitorStart);
+        if cell.flight.is_some() && !overlaps() {
             return Plan::Wait(Wait::Flight);
         }
         if cell.phase == Phase::StopFailed {
@@ -121,21 +123,23 @@ impl<'a> Outlook<'a> {
     }
 
     fn plan_start(&self, r: &'a Resource, node: &'a NodeName, phase: Phase) -> Plan {
-        if let Some(place) = self.frozen(&r.group) {
+        if let Some(place) = self.frozen(&r.group)
+            && !mutant!(self.rgm, StartWhileFrozen)
+        {
             return Plan::Blocked(Block::StopFailed(place));
         }
         if let Some(block) = self.dead_dependency(r, node) {
             return Plan::Blocked(block);
         }
         let scene = self.scene(&r.group, node);
-        if let Some(other) = &scene.elsewhere {
+        if let Some(other) = scene.elsewhere.as_ref().filter(|_| !mutant!(self.rgm, SkipStopElsewhere)) {
             return if self.stays_on(&r.group, other) {
                 Plan::Blocked(Block::Elsewhere(other.clone()))
             } else {
                 Plan::Wait(Wait::Elsewhere(other.clone()))
             };
         }
-        if let Some(owing) = &scene.owing {
+        if let Some(owing) = scene.owing.as_ref().filter(|_| !mutant!(self.rgm, StartBeforeInit)) {
             return Plan::Wait(Wait::Owed(owing.clone()));
         }
         if let Some(held) = self.held_up(&r.group, node) {
@@ -150,7 +154,9 @@ impl<'a> Outlook<'a> {
                 None => Plan::Run(Method::PrenetStart),
             };
         }
-        if let Some(first) = scene.early.iter().find(|x| x.name != r.name) {
+        if let Some(first) = scene.early.iter().find(|x| x.name != r.name)
+            && !mutant!(self.rgm, StartBeforePrenet)
+        {
             return Plan::Wait(Wait::After(first.name.clone()));
         }
         if let Some(dep) = self.rgm.conf.deps_at(&r.name, node).find(|d| self.must_come_first(r, d, node)) {
@@ -168,7 +174,7 @@ impl<'a> Outlook<'a> {
 
     /// START waits for this dependency: strong ones until they serve, weak ones until their attempt
     /// has ended, if they start at the same time.
-    fn must_come_first(&self, r: &'a Resource, dep: &'a Dep, node: &'a NodeName) -> bool {
+    pub(crate) fn must_come_first(&self, r: &'a Resource, dep: &'a Dep, node: &'a NodeName) -> bool {
         if self.places(r, dep, node).any(|(other, at)| self.serves(other, at)) {
             return false;
         }
@@ -179,6 +185,8 @@ impl<'a> Outlook<'a> {
                 || (!self.phase(other, at).is_up() && !self.is_hopeless(other, at))
         };
         self.resource(&dep.on).is_some()
+            && !(mutant!(self.rgm, StartBeforeDependency) && dep.flavour > Flavour::Weak)
+            && !(mutant!(self.rgm, StartBesideWeakDependency) && dep.flavour == Flavour::Weak)
             && (dep.flavour > Flavour::Weak || self.places(r, dep, node).any(coming))
     }
 
@@ -200,13 +208,17 @@ impl<'a> Outlook<'a> {
         if has_monitor && (!wanted || cell.remonitor) {
             return self.plan_monitor_stop(r);
         }
-        if !has_monitor && wanted {
+        if !has_monitor && wanted && !mutant!(self.rgm, NeverMonitor) {
             return match self.frozen(&r.group) {
                 Some(place) => Plan::Blocked(Block::StopFailed(place)),
                 None => Plan::Run(Method::MonitorStart),
             };
         }
-        if cell.owed.update.is_empty() { Plan::Rest } else { Plan::Run(Method::Update) }
+        if cell.owed.update.is_empty() || mutant!(self.rgm, NeverUpdate) {
+            Plan::Rest
+        } else {
+            Plan::Run(Method::Update)
+        }
     }
 
     fn plan_monitor_stop(&self, r: &Resource) -> Plan {
@@ -221,6 +233,7 @@ impl<'a> Outlook<'a> {
         match cell.phase {
             Phase::Offline => Plan::Rest,
             Phase::StopFailed => Plan::Blocked(Block::StopFailed((r.name.clone(), node.clone()))),
+            Phase::Monitored if mutant!(self.rgm, SkipMonitorStop) => self.plan_stop(r, node),
             Phase::Monitored | Phase::MonitorFailed => self.plan_monitor_stop(r),
             Phase::Prenet | Phase::Started | Phase::StartFailed => self.plan_stop(r, node),
             Phase::Stopped => self.plan_postnet_stop(r, node),
@@ -233,7 +246,9 @@ impl<'a> Outlook<'a> {
         if let Some((x, _)) = scene.falling.iter().find(|(x, c)| x.name != r.name && monitored(c)) {
             return Plan::Wait(Wait::After(x.name.clone()));
         }
-        if let Some(plan) = self.dependent_in_the_way(r, node) {
+        if let Some(plan) = self.dependent_in_the_way(r, node)
+            && !mutant!(self.rgm, StopBeforeDependents)
+        {
             return plan;
         }
         if let Some(held) = self.held_down(&r.group, node) {
@@ -248,11 +263,16 @@ impl<'a> Outlook<'a> {
         for (x, dep) in self.dependents(r) {
             for at in self.nodes_depending(x, dep, node) {
                 let Some(cell) = self.peek(x, at) else { continue };
-                let bound = dep.flavour == Flavour::OfflineRestart && !self.is_suspended(x);
-                if !bound && self.desire(x, at) == Desire::Up {
+                let bound = dep.flavour == Flavour::OfflineRestart
+                    && !self.is_suspended(x)
+                    && !mutant!(self.rgm, OfflineRestartNotFollowed);
+                let up = self.desire(x, at) == Desire::Up;
+                if !bound && up && cell.running() != Some(Method::Stop) {
                     continue;
                 }
                 match (cell.phase, cell.running()) {
+                    // It waits to be started, and for this one.
+                    (Phase::Prenet, None) if up => {}
                     (Phase::StopFailed, _) => {
                         return Some(Plan::Blocked(Block::Dependent(x.name.clone())));
                     }
@@ -271,6 +291,7 @@ impl<'a> Outlook<'a> {
         let scene: alloc::rc::Rc<Scene<'a>> = self.scene(&r.group, node);
         for (x, cell) in scene.falling.iter().filter(|(x, _)| x.name != r.name) {
             match cell.phase {
+                _ if mutant!(self.rgm, PostnetBeforeStop) => {}
                 Phase::Offline | Phase::Stopped => {}
                 Phase::StopFailed => return Plan::Blocked(Block::Dependent(x.name.clone())),
                 Phase::Prenet

@@ -469,7 +469,8 @@ fn against(group: &Group, node: &NodeName, rule: &Rule) -> Refusal {
         | Rule::Evacuated(_)
         | Rule::Leaving
         | Rule::StartFailures(_)
-        | Rule::GaveUp(_) => String::new(),
+        | Rule::GaveUp(_)
+        | Rule::Outranked(_) => String::new(),
     };
     Refusal::new(SchaErr::State, message, hint)
 }

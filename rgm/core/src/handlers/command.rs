@@ -110,7 +110,7 @@ impl Rgm {
             .get(resource)
             .and_then(|r| self.conf.type_of(r))
             .is_some_and(|t| t.has(method));
-        if !declared {
+        if !declared || (mutant!(self, SkipInit) && method == Method::Init) {
             return;
         }
         let Some(group) = self.conf.resources.get(resource).map(|r| r.group.clone()) else { return };

@@ -163,7 +163,7 @@ impl Rgm {
         let Some(window) = self.retry_interval(r) else { return Ok(()) };
         let cell = self.cell(&r.name, from);
         let used = cell.restarts.iter().filter(|t| self.clock.boot.since(**t) < window).count();
-        if most < 0 || i64::try_from(used).unwrap_or(i64::MAX) < most {
+        if mutant!(self, RestartForEver) || most < 0 || i64::try_from(used).unwrap_or(i64::MAX) < most {
             return Ok(());
         }
         let message = format!(
@@ -183,6 +183,7 @@ impl Rgm {
         let window = self.retry_interval(r);
         self.with_cell(&r.name, from, |c| count(&mut c.rg_restarts, now, window));
         self.motion(&group.name).draining.insert(from.clone());
+        self.stir_around(&group.name);
         self.await_goal(id, from, Goal::Online { group: group.name.clone(), nodes: [from.clone()].into() });
     }
 
@@ -193,8 +194,12 @@ impl Rgm {
         }
         let now = self.clock.boot;
         let window = self.retry_interval(r);
+        let twice = mutant!(self, CountRestartTwice);
         self.with_cell(&r.name, from, |c| {
             count(&mut c.restarts, now, window);
+            if twice {
+                count(&mut c.restarts, now, window);
+            }
             c.restart = (c.phase != Phase::Offline || c.flight.is_some()).then_some(Restart::Alone);
         });
         self.await_resource(id, from, r);

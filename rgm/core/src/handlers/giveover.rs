@@ -8,7 +8,7 @@ use crate::admit::Goal;
 use crate::links::Liking;
 use crate::ops::{Asker, Handover, OWN_REQUEST, Op, Stage};
 use crate::order::spot;
-use crate::place::{By, Layout, Verdict};
+use crate::place::{By, Layout, Rule, Verdict};
 use crate::{Ending, Level, MethodResult, RequestId, Rgm, Token};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
@@ -164,9 +164,10 @@ impl Rgm {
         token: Token,
         result: &MethodResult,
     ) {
+        let ignores = mutant!(self, IgnoreVeto);
         let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) else { return };
         h.waiting.remove(&token);
-        let vetoed = result.ending != Ending::Exited(0);
+        let vetoed = result.ending != Ending::Exited(0) && !ignores;
         if vetoed {
             let veto = format!("MONITOR_CHECK of {} {}", spot(r, node), super::method::how(result));
             h.vetoes.push(veto.clone());
@@ -179,15 +180,27 @@ impl Rgm {
         }
     }
 
-    /// A candidate passed.
+    /// A candidate passed, unless something has come up against it while it was asked.
     fn grant(&mut self, id: RequestId) {
+        let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get(&id) else { return };
+        let Some(group) = self.conf.groups.get(&h.group).cloned() else { return };
+        let verdicts = self.verdicts(&Layout::default(), &group, By::Itself);
+        let verdict = verdicts.into_iter().find(|v| v.node == h.candidate);
+        let fit = verdict.as_ref().is_some_and(|v| v.eligible() || v.rule == Rule::Here);
+        let Some(verdict) = verdict.filter(|_| fit) else {
+            if let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) {
+                h.vetoes.push(format!("node {} may not host it any more", h.candidate));
+            }
+            return self.ask_next(id);
+        };
         let Some(Op { from, stage: Stage::Check(h), .. }) = self.ops.remove(&id) else { return };
         if h.check_only {
             return self.reply(id, Ok(Done::default()));
         }
-        let Some(group) = self.conf.groups.get(&h.group).cloned() else { return };
-        if !self.conf.run(&group.name).wanted.contains(&h.from) || self.frozen(&group.name).is_some() {
-            let message = format!("resource group {} has left node {} meanwhile", group.name, h.from);
+        let left = !self.conf.run(&group.name).wanted.contains(&h.from) || self.frozen(&group.name).is_some();
+        if left || group.suspended {
+            let what = if left { "has left" } else { "is suspended, and stays on" };
+            let message = format!("resource group {} {what} node {} meanwhile", group.name, h.from);
             return self.refuse_giveover(Some(id), Refusal::new(SchaErr::Reconf, message, ""));
         }
         self.log(
@@ -200,6 +213,7 @@ impl Rgm {
         );
         self.supersede(&group.name, Some(id));
         self.given_up(&group, &h);
+        self.make_room(&group.name, &verdict);
         self.with_run(&group.name, |run| {
             run.wanted.insert(h.candidate.clone());
             run.hold = None;
@@ -214,7 +228,9 @@ impl Rgm {
         let recent: Vec<Giveover> =
             old.into_iter().filter(|g| self.within_pingpong(group, g.at)).chain([given]).collect();
         self.leave(&group.name, &h.from);
-        self.with_run(&group.name, |run| run.giveovers = recent);
+        if !mutant!(self, ForgetGiveover) {
+            self.with_run(&group.name, |run| run.giveovers = recent);
+        }
     }
 
     /// Who asked waits for its own group, which may only follow.

@@ -63,7 +63,7 @@ impl Rgm {
             self.node_down(&report.node);
         }
         let node = self.nodes.entry(report.node.clone()).or_default();
-        *node = crate::Node { up: true, ..crate::Node::default() };
+        *node = crate::Node { up: true, barred_until: node.barred_until, ..crate::Node::default() };
         self.log(Level::Info, format!("node {} is up", report.node), "it reported");
         let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
         groups.iter().for_each(|g| self.stir(g));
@@ -99,7 +99,8 @@ impl Rgm {
             let Some(group) = self.conf.groups.get(&r.group) else { continue };
             let Some(rt) = self.conf.type_of(&r).filter(|t| t.has(Method::Boot)) else { continue };
             if group.managed && !r.deleting && self.conf.init_nodes(rt, group).contains(node) {
-                self.with_cell(&r.name, node, |c| c.owed.boot = true);
+                let skips = mutant!(self, SkipBoot);
+                self.with_cell(&r.name, node, |c| c.owed.boot = !skips);
             }
         }
     }
@@ -116,7 +117,8 @@ impl Rgm {
             self.fly(flight.token, Flown::Cell { resource, node: node.clone(), deadline });
             self.next_token = self.next_token.max(flight.token.0 + 1);
         }
-        self.with_cell(name, node, |c| *c = cell.clone());
+        let forgets = mutant!(self, ForgetStopFailed) && cell.phase == Phase::StopFailed;
+        self.with_cell(name, node, |c| *c = if forgets { Cell::default() } else { cell.clone() });
         if cell.phase == Phase::StopFailed && self.conf.failover_mode(&r) == FailoverMode::Hard {
             let rule = format!(
                 "a stop of resource {name} had failed, its Failover_mode is HARD, and the node is still there"
@@ -158,7 +160,8 @@ impl Rgm {
         self.log(Level::Error, format!("node {node} is down"), "it is certain that nothing of it runs");
         let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
         for group in &groups {
-            if let Some(board) = self.boards.get_mut(group) {
+            let forgets = !mutant!(self, RememberTheDead);
+            if let Some(board) = self.boards.get_mut(group).filter(|_| forgets) {
                 board.forget_node(node);
             }
             let motion = self.motion(group);

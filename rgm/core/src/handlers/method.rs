@@ -14,7 +14,10 @@ use rgm_types::{Hold, Method, NodeName, Progress, Resource, ResourceName, StartF
 impl Rgm {
     pub(super) fn method_ended(&mut self, node: &NodeName, token: Token, result: &MethodResult) {
         // Nobody waits for it: told twice, or of a time before a node was given up.
-        if self.tokens.get(&token).is_none_or(|f| f.node() != node) {
+        let known = |t: &Token| self.tokens.get(t).is_some_and(|f| f.node() == node);
+        let other = || self.tokens.keys().copied().find(|t| known(t));
+        let token = if mutant!(self, AcceptStrangeEnd) { other().unwrap_or(token) } else { token };
+        if !known(&token) {
             return;
         }
         match self.land(token) {
@@ -39,11 +42,12 @@ impl Rgm {
         token: Token,
         result: &MethodResult,
     ) {
+        let ignores = mutant!(self, IgnoreValidate);
         let Some(Op { stage: Stage::Validate { waiting, failed, .. }, .. }) = self.ops.get_mut(&id) else {
             return;
         };
         waiting.remove(&token);
-        if result.ending != Ending::Exited(0) {
+        if result.ending != Ending::Exited(0) && !ignores {
             failed.push(format!("VALIDATE of resource {r} on node {node} {}", how(result)));
             if result.ending != Ending::NotStarted {
                 failed.extend(result.output.iter().map(|line| format!("{node}: {line}")));
@@ -131,9 +135,13 @@ impl Rgm {
 
     fn failed(&mut self, r: &Resource, node: &NodeName, method: Method) {
         match method {
+            Method::Start if mutant!(self, StartFailureForSuccess) => self.started(r, node),
             Method::PrenetStart | Method::Start => self.start_failed(r, node),
             Method::MonitorStart => {
                 self.with_cell(&r.name, node, |c| c.phase = Phase::MonitorFailed);
+            }
+            Method::Stop | Method::PostnetStop if mutant!(self, StopFailureForSuccess) => {
+                self.offline(r, node)
             }
             Method::MonitorStop | Method::Stop | Method::PostnetStop => self.stop_failed(r, node, method),
             Method::Update | Method::Init | Method::Fini | Method::Boot => self.paid(r, node, method, false),
@@ -153,7 +161,12 @@ impl Rgm {
         let text =
             format!("method {method} of {} was cut off with the daemon that ran it", spot(&r.name, node));
         self.log(Level::Warn, text, "what a start began is stopped first; everything else is done again");
+        if mutant!(self, LostStopForSuccess) && method == Method::Stop {
+            return self.offline(r, node);
+        }
+        let forgets = mutant!(self, LostStartForgotten);
         self.with_cell(&r.name, node, |c| match method {
+            Method::Start if forgets => {}
             Method::PrenetStart | Method::Start => {
                 c.phase = Phase::StartFailed;
                 c.restart = Some(Restart::Whole);
@@ -182,7 +195,9 @@ impl Rgm {
         let old: Vec<StartFailure> = self.conf.run(&r.group).start_failures;
         let recent =
             old.into_iter().filter(|f| self.within_pingpong(&group, f.at)).chain([failure]).collect();
-        self.with_run(&r.group, |run| run.start_failures = recent);
+        if !mutant!(self, ForgetStartFailures) {
+            self.with_run(&r.group, |run| run.start_failures = recent);
+        }
         let moves = matches!(self.conf.failover_mode(r), FailoverMode::Soft | FailoverMode::Hard);
         let quiesced = self.motions.get(&r.group).is_some_and(|m| m.quiesced);
         let wanted = self.conf.run(&r.group).wanted.contains(node);
@@ -204,13 +219,16 @@ impl Rgm {
             set_status(c, Status::Faulted, "");
         });
         let hard = self.conf.failover_mode(r) == FailoverMode::Hard;
+        let forgets = mutant!(self, ForgetStopFailed);
         let falling = !hard && !self.conf.run(&r.group).wanted.contains(node);
         let by_operator = falling && self.is_switched(&r.group);
         // The move that was under way is not resumed; where other instances serve, they go on.
         let serving: BTreeSet<NodeName> =
             self.up_nodes().filter(|n| !self.is_clear_on(&r.group, n)).cloned().collect();
         self.with_run(&r.group, |run| {
-            run.stop_failed.insert((r.name.clone(), node.clone()));
+            if !forgets {
+                run.stop_failed.insert((r.name.clone(), node.clone()));
+            }
             if falling {
                 run.wanted.retain(|n| serving.contains(n));
             }

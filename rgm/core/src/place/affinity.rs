@@ -12,10 +12,14 @@ impl Rgm {
     pub(crate) fn against(&self, layout: &Layout, group: &GroupName, node: &NodeName) -> Option<Rule> {
         for a in self.conf.affinities(group) {
             match a.liking {
-                Liking::StrongPositive | Liking::Delegating if !self.hosts(layout, &a.target, node) => {
+                Liking::StrongPositive | Liking::Delegating
+                    if !self.hosts(layout, &a.target, node) && !mutant!(self, IgnoreStrongPositive) =>
+                {
                     return Some(Rule::Against(a.clone()));
                 }
-                Liking::StrongNegative if self.hosts(layout, &a.target, node) => {
+                Liking::StrongNegative
+                    if self.hosts(layout, &a.target, node) && !mutant!(self, IgnoreStrongNegative) =>
+                {
                     return Some(Rule::Against(a.clone()));
                 }
                 Liking::StrongPositive

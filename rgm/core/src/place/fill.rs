@@ -120,7 +120,7 @@ impl Rgm {
         let run = self.conf.runs.get(&group.name);
         let held = matches!(run.and_then(|run| run.hold), Some(Hold::Operator | Hold::NewCluster));
         group.managed
-            && !group.suspended
+            && (!group.suspended || mutant!(self, PlaceWhileSuspended))
             && !self.closing
             && !held
             && run.map_or(0, |run| run.wanted.len()) < self.desired_primaries(group)
@@ -154,8 +154,9 @@ impl Rgm {
         false
     }
 
-    fn take(&mut self, group: &Group, best: &Verdict) {
-        let (name, node) = (&group.name, &best.node);
+    /// Groups that a group coming to a node preempts leave it.
+    pub(crate) fn make_room(&mut self, name: &GroupName, best: &Verdict) {
+        let node = &best.node;
         if let Rule::Preempts(others) = &best.rule {
             for other in others {
                 let text = format!("resource group {other} leaves node {node}");
@@ -167,6 +168,11 @@ impl Rgm {
                 self.with_run(other, |run| run.wanted.remove(node));
             }
         }
+    }
+
+    fn take(&mut self, group: &Group, best: &Verdict) {
+        let (name, node) = (&group.name, &best.node);
+        self.make_room(name, best);
         self.log(
             Level::Info,
             format!("resource group {name} is to be online on node {node}"),
@@ -261,6 +267,8 @@ impl Rgm {
 
     /// Groups that lack nodes look again: something changed that may give them one.
     pub(crate) fn retry_unplaced(&mut self) {
-        self.unplaced.extend(self.lacking.iter().cloned());
+        if !mutant!(self, NeverTryAgain) {
+            self.unplaced.extend(self.lacking.iter().cloned());
+        }
     }
 }

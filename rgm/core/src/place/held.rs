@@ -32,6 +32,7 @@ impl<'a> Outlook<'a> {
     pub(crate) fn held_up(&self, group: &'a GroupName, node: &'a NodeName) -> Option<Plan> {
         self.held_once(group, node, true, || {
             self.held_by_foe(group, node)
+                .filter(|_| !mutant!(self.rgm, StartBesideFoe))
                 .or_else(|| self.held_by_friend(group, node))
                 .or_else(|| self.held_by_order(group, node))
                 .or_else(|| self.rgm.held_by_load(group, node))
@@ -145,10 +146,13 @@ impl Rgm {
         }
     }
 
-    /// A group was settled: if it has come to rest somewhere, or is gone, others may go on.
+    /// A group was settled: if it has come to rest somewhere, or is gone, others may go on, or learn
+    /// that they wait in vain.
     pub(crate) fn tell_neighbours(&mut self, group: &GroupName) {
         self.note_room(group);
-        if self.conf.neighbours(group).next().is_none() || !self.conf.groups.contains_key(group) {
+        let mut others = self.conf.neighbours(group).chain(self.conf.foreign(group));
+        let concerned = others.next().is_some() || self.conf.facts(group).loaded;
+        if !concerned || !self.conf.groups.contains_key(group) {
             return;
         }
         let nodes: Vec<NodeName> = self.nodes_of_interest(group).into_iter().cloned().collect();
@@ -160,8 +164,9 @@ impl Rgm {
             return;
         }
         self.motions.entry(group.clone()).or_default().standing = standing;
-        let neighbours: Vec<GroupName> = self.conf.neighbours(group).cloned().collect();
-        self.dirty.extend(neighbours);
+        let linked = self.conf.neighbours(group).chain(self.conf.foreign(group));
+        let others: BTreeSet<GroupName> = linked.chain(self.waiting_for_room(group)).cloned().collect();
+        self.dirty.extend(others);
     }
 
     /// Something of `later` may wait for something of `earlier`: by dependencies of resources, by

@@ -65,6 +65,8 @@ pub(crate) enum Rule {
     Against(Affinity),
     /// A group that may not be there together with this one, and failed to stop there.
     Stuck(GroupName),
+    /// A group of higher Priority with `--` for this one, that would have to leave.
+    Outranked(GroupName),
     /// A hard load limit that would be exceeded.
     Full(String),
 }
@@ -135,7 +137,8 @@ impl Rgm {
             return rule;
         }
         if by == By::Itself
-            && let Some(rule) = self.history_against(group, node)
+            && let Some(rule) =
+                self.history_against(group, node).or_else(|| self.outranked(layout, group, node))
         {
             return rule;
         }
@@ -151,7 +154,7 @@ impl Rgm {
         let run = self.conf.runs.get(&group.name)?;
         let failures = run.start_failures.iter().filter(|f| f.node == *node);
         let failures = failures.filter(|f| self.within_pingpong(group, f.at)).count();
-        if failures > START_FAILURES_MAX {
+        if failures > START_FAILURES_MAX && !mutant!(self, ForgetPingpong) {
             return Some(Rule::StartFailures(failures));
         }
         if run.wanted.is_empty() || !self.conf.facts(&group.name).scalable {
@@ -163,6 +166,14 @@ impl Rgm {
         }
         let mut given = run.giveovers.iter().filter(|g| g.node == *node);
         given.find(|g| self.within_pingpong(group, g.at)).map(|g| Rule::GaveUp(g.resource.clone()))
+    }
+
+    /// By itself a group drives nobody of higher Priority away: else what that one preempts elsewhere
+    /// might preempt this one, and so on without end.
+    fn outranked(&self, layout: &Layout, group: &Group, node: &NodeName) -> Option<Rule> {
+        let priority = |g: &GroupName| self.conf.facts(g).priority;
+        let mut evicted = self.evicted_by(layout, &group.name, node);
+        evicted.find(|g| priority(g) > priority(&group.name)).map(|g| Rule::Outranked(g.clone()))
     }
 
     /// Weak affinities that would not be satisfied.
@@ -178,7 +189,7 @@ impl Rgm {
     /// For how long nothing is placed on an evacuated node by itself.
     pub(crate) fn barred_for(&self, node: &NodeName) -> Option<Millis> {
         let until = self.nodes.get(node)?.barred_until?;
-        (self.clock.boot < until).then(|| until.since(self.clock.boot))
+        (self.clock.boot < until && !mutant!(self, PlaceOnEvacuated)).then(|| until.since(self.clock.boot))
     }
 
     /// Whether a wall clock time lies within the last Pingpong_interval. A time in the future is a
@@ -240,6 +251,9 @@ impl fmt::Display for Rule {
             }
             Self::Stuck(g) => {
                 write!(f, "resource group {g} may not be there with it, and failed to stop there")
+            }
+            Self::Outranked(g) => {
+                write!(f, "resource group {g} of higher Priority has -- for it, and would have to leave")
             }
             Self::Full(limit) => write!(f, "its hard limit of {limit} would be exceeded"),
         }
