@@ -3,5 +3,9 @@
 pub mod conformance;
 pub mod crash;
 pub mod kit;
+pub mod model;
+#[cfg(feature = "mutants")]
+pub mod mutants;
+pub mod prove;
 pub mod scenario;
 pub mod sim;

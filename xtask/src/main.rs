@@ -9,6 +9,7 @@ mod fuzz;
 mod install;
 mod lint;
 mod packages;
+mod prove;
 mod run;
 mod test;
 mod wait;
@@ -47,6 +48,15 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Simulate, try seeded bugs and check every interleaving of small clusters, for so long
+    Prove {
+        /// How long, in all
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// The first schedule comes from it
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Formatting, clippy and documentation, without a warning
     Lint,
     /// Measure, and compare with what bounds it
@@ -76,6 +86,7 @@ fn main() -> ExitCode {
         Task::Demo { keep, debug } => demo::demo(keep, debug),
         Task::Test => test::test(),
         Task::Crash { kills, seed } => crash::crash(kills, seed),
+        Task::Prove { minutes, seed } => prove::prove(minutes * 60, seed),
         Task::Lint => lint::lint(),
         Task::Bench { subjects, json } => bench::bench(&subjects, json.as_deref()),
         Task::Fuzz { seconds } => fuzz::fuzz(seconds),

@@ -1,73 +1,77 @@
-//! What happens: configurations and commands, by chance.
+//! What chance puts into a schedule: a cluster, then events. Each run draws its traits first, so that
+//! some runs have much of one thing and nothing of another.
 
-use super::Chance;
-use rgm_core::Rgm;
-use rgm_types::{
-    Bring, Command, ControlOp, GroupName, NodeName, PropSet, ResourceName, ResourceType, Status,
-};
+use super::chance::Chance;
+use super::schedule::{Cut, Heard, Step};
+use super::world::World;
+use super::{asks, cast};
+use rgm_core::Ending;
+use rgm_types::{Bring, Command, GroupName, NodeName, PropSet, ResourceName};
 
-/// Resource types with every mixture of methods.
-pub(super) fn types() -> Vec<ResourceType> {
-    let full = "START=a;STOP=b;PRENET_START=c;POSTNET_STOP=d;MONITOR_START=e;MONITOR_STOP=f;MONITOR_CHECK=g;VALIDATE=h;UPDATE=i;INIT=j;FINI=k;BOOT=l;";
-    let kinds = [
-        ("full", full),
-        ("plain", "START=a;STOP=b;"),
-        ("monitored", "START=a;STOP=b;MONITOR_START=e;MONITOR_STOP=f;UPDATE=i;VALIDATE=h;"),
-        ("net", "PRENET_START=c;POSTNET_STOP=d;MONITOR_CHECK=g;"),
-        ("mixed", "PRENET_START=c;STOP=b;INIT=j;BOOT=l;"),
-        ("late", "START=a;POSTNET_STOP=d;FINI=k;MONITOR_START=e;MONITOR_STOP=f;"),
-    ];
-    kinds.iter().filter_map(|(name, methods)| parse(name, methods)).collect()
+/// How large worlds may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// A few nodes and groups: many schedules a second.
+    Small,
+    /// Mostly small, some large, a few very large.
+    Any,
 }
 
-fn parse(name: &str, methods: &str) -> Option<ResourceType> {
-    let text = format!(
-        "RESOURCE_TYPE={name};VENDOR_ID=SIM;RT_VERSION=1;RT_BASEDIR=/sim;FAILOVER=TRUE;{methods}\
-         {{PROPERTY=Retry_count;DEFAULT=2;TUNABLE=ANYTIME;}}{{PROPERTY=Retry_interval;DEFAULT=60;TUNABLE=ANYTIME;}}\
-         {{PROPERTY=Colour;EXTENSION;STRING;DEFAULT=red;TUNABLE=ANYTIME;}}"
-    );
-    rtr_parser::parse(name, text.as_bytes()).resource_type
+/// What one run has much or nothing of.
+#[derive(Debug, Clone)]
+pub(super) struct Traits {
+    pub(super) nodes: usize,
+    groups: usize,
+    members: usize,
+    pub(super) steps: usize,
+    flavours: bool,
+    across: bool,
+    qualifiers: bool,
+    affinities: bool,
+    scalable: bool,
+    loads: bool,
+    network: bool,
+    /// Percent of events of a kind.
+    asks: usize,
+    faults: usize,
+    links: usize,
+    failures: usize,
+    modes: &'static [&'static str],
 }
 
-/// The commands that set a world up: groups of a few resources with dependencies among them.
-pub(super) fn opening(chance: &mut Chance, nodes: &[NodeName]) -> Vec<Command> {
-    let mut commands: Vec<Command> =
-        types().into_iter().map(|declaration| Command::TypeRegister { declaration }).collect();
-    for g in 0..=chance.below(3) {
-        let group = format!("g{g}");
-        let mut order: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
-        if chance.percent(50) {
-            order.reverse();
-        }
-        let props = vec![
-            set("Nodelist", &order.join(",")),
-            set("Pingpong_interval", chance.pick(&["0", "60", "3600"]).unwrap_or(&"60")),
-            set("Failback", chance.pick(&["TRUE", "FALSE"]).unwrap_or(&"FALSE")),
-        ];
-        commands.push(Command::GroupCreate { name: group.clone(), props });
-        for r in 0..=chance.below(4) {
-            commands.push(creation(chance, &group, g, r));
-        }
-        if let Ok(group) = GroupName::new(&group) {
-            commands.push(Command::Online { groups: vec![group], nodes: Vec::new(), with: Bring::ALL });
-        }
+impl Traits {
+    pub(super) fn has_loads(&self) -> bool {
+        self.loads
     }
-    commands
-}
 
-fn creation(chance: &mut Chance, group: &str, g: usize, r: usize) -> Command {
-    let kinds = ["full", "plain", "monitored", "net", "mixed", "late"];
-    let modes = ["NONE", "SOFT", "HARD", "RESTART_ONLY", "LOG_ONLY"];
-    let deps: Vec<String> = (0..r).filter(|_| chance.percent(40)).map(|d| format!("r{g}x{d}")).collect();
-    Command::ResourceCreate {
-        name: format!("r{g}x{r}"),
-        type_name: chance.pick(&kinds).unwrap_or(&"plain").to_string(),
-        group: GroupName::new(group).unwrap_or_else(|e| unreachable!("{e}")),
-        props: vec![
-            set("Failover_mode", chance.pick(&modes).unwrap_or(&"NONE")),
-            set("Resource_dependencies", &deps.join(",")),
-        ],
-        enable: chance.percent(30),
+    pub(super) fn draw(chance: &mut Chance, scale: Scale) -> Self {
+        let size = if scale == Scale::Small { 0 } else { chance.below(100) };
+        let (nodes, groups, members, steps) = match size {
+            0..90 => (1 + chance.below(4), 1 + chance.below(4), 4, 150 + chance.below(250)),
+            90..98 => (2 + chance.below(7), 4 + chance.below(16), 5, 400),
+            98 => (8 + chance.below(9), 20 + chance.below(30), 4, 300),
+            _ => (4 + chance.below(13), 60 + chance.below(141), 3, 200),
+        };
+        let rare = |chance: &mut Chance, percent, value| if chance.percent(percent) { value } else { 0 };
+        Self {
+            nodes,
+            groups,
+            members,
+            steps,
+            flavours: chance.percent(50),
+            across: chance.percent(40),
+            qualifiers: chance.percent(25),
+            affinities: chance.percent(30),
+            scalable: chance.percent(25),
+            loads: chance.percent(20),
+            network: chance.percent(30),
+            asks: [8, 15, 30][chance.below(3)],
+            faults: rare(chance, 70, 10),
+            links: rare(chance, 40, 8),
+            failures: [0, 4, 12, 35][chance.below(4)],
+            modes: [&["NONE", "SOFT", "HARD", "RESTART_ONLY", "LOG_ONLY"][..], &["SOFT"], &["NONE", "SOFT"]]
+                [chance.below(3)],
+        }
     }
 }
 
@@ -81,46 +85,274 @@ pub(super) fn set(name: &str, value: &str) -> PropSet {
     }
 }
 
-/// Anything an operator or a monitor may ask for, sensible or not.
-pub(super) fn command(chance: &mut Chance, core: &Rgm, nodes: &[NodeName]) -> Option<Command> {
-    let snapshot = core.snapshot();
-    let group = chance.pick(&snapshot.groups)?.clone();
-    let resource = chance.pick(&snapshot.resources)?.clone();
-    let node = chance.pick(nodes)?.clone();
-    let (groups, resources) = (vec![group.name.clone()], vec![resource.name.clone()]);
-    let (rg, rs) = (resource.group.to_string(), resource.name.to_string());
-    Some(match chance.below(22) {
-        0 | 1 => Command::Switch { groups, nodes: vec![node], with: Bring::default() },
-        2 => Command::Remaster { groups },
-        3 => Command::Online { groups, nodes: Vec::new(), with: Bring::ALL },
-        4 => Command::Offline { groups, nodes: Vec::new() },
-        5 => Command::Restart { groups, nodes: Vec::new() },
-        6 => Command::Manage { groups },
-        7 => Command::Unmanage { groups },
-        8 => Command::SetEnabled {
-            resources,
-            nodes: Vec::new(),
-            on: chance.percent(60),
-            recursive: chance.percent(20),
-        },
-        9 => Command::SetEnabled { resources, nodes: vec![node], on: chance.percent(60), recursive: false },
-        10 => Command::SetMonitored { resources, nodes: Vec::new(), on: chance.percent(60) },
-        11 => Command::ClearStopFailed { resources, nodes: nodes.to_vec() },
-        12 => Command::Quiesce { groups, kill: chance.percent(50) },
-        13 if chance.percent(30) => Command::Suspend { groups, kill: false },
-        13 => Command::Resume { groups },
-        14 => Command::Evacuate { nodes: vec![node], sticky_secs: 10 },
-        15 => Command::ResourceSet { name: resource.name, props: vec![set("Colour", "blue")] },
-        16 => Command::GroupSet { name: group.name, props: vec![set("RG_description", "x")] },
-        17 => Command::ResourceDelete { name: resource.name, force: false },
-        18 => creation(chance, group.name.as_str(), 7, 0),
-        19 => Command::SetStatus { group: rg, resource: rs, status: Status::Faulted, message: None },
-        _ => Command::Control { op: *chance.pick(&ControlOp::ALL)?, group: rg, resource: rs },
+pub(super) fn bring(group: GroupName) -> Command {
+    Command::Online { groups: vec![group], nodes: Vec::new(), with: Bring::ALL }
+}
+
+fn flag(chance: &mut Chance, percent: usize) -> &'static str {
+    if chance.percent(percent) { "TRUE" } else { "FALSE" }
+}
+
+/// The commands that set a cluster up, in an order in which they can be carried out.
+pub(super) fn opening(chance: &mut Chance, traits: &Traits, nodes: &[NodeName]) -> Vec<Command> {
+    let mut commands = Vec::new();
+    if traits.loads {
+        for node in nodes {
+            let (soft, hard) = (chance.below(5) as u64, 5 + i64::try_from(chance.below(10)).unwrap_or(0));
+            commands.push(Command::LoadLimitSet {
+                node: node.clone(),
+                name: "cpu".to_string(),
+                soft: Some(soft),
+                hard: chance.percent(80).then_some(hard),
+            });
+        }
+        if chance.percent(30) {
+            commands.push(Command::ClusterSet { props: vec![set("Concentrate_load", "TRUE")] });
+        }
+    }
+    for g in 0..traits.groups {
+        let scalable = traits.scalable && chance.percent(50);
+        commands.push(Command::GroupCreate {
+            name: format!("g{g}"),
+            props: group_props(chance, traits, nodes, g, scalable),
+        });
+        for r in 0..=chance.below(traits.members) {
+            commands.push(creation(chance, traits, (g, r), nodes, scalable));
+        }
+        if let Ok(group) = GroupName::new(&format!("g{g}")) {
+            commands.push(bring(group));
+        }
+    }
+    commands
+}
+
+/// What makes a group plain again where it is refused otherwise.
+pub(super) fn plainer(command: &Command) -> Option<Command> {
+    const FINE: [&str; 5] = ["Nodelist", "Pingpong_interval", "Failback", "Failover_mode", "Start_timeout"];
+    const STRONG: &str = "Resource_dependencies";
+    let mut plain = command.clone();
+    let (Command::GroupCreate { props, .. } | Command::ResourceCreate { props, .. }) = &mut plain else {
+        return None;
+    };
+    props.retain(|p| FINE.contains(&p.name.as_str()) || (p.name == STRONG && !p.value.contains(['{', '@'])));
+    (plain != *command).then_some(plain)
+}
+
+fn group_props(
+    chance: &mut Chance,
+    traits: &Traits,
+    nodes: &[NodeName],
+    g: usize,
+    scalable: bool,
+) -> Vec<PropSet> {
+    let mut order: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+    let turn = chance.below(order.len());
+    order.rotate_left(turn);
+    if chance.percent(20) {
+        order.truncate(1 + chance.below(order.len()));
+    }
+    let mut props = vec![
+        set("Nodelist", &order.join(",")),
+        set("Pingpong_interval", chance.pick(&["0", "60", "3600"]).unwrap_or(&"60")),
+        set("Failback", flag(chance, 30)),
+        set("Auto_start_on_new_cluster", flag(chance, 80)),
+        set("Implicit_network_dependencies", flag(chance, 80)),
+    ];
+    if scalable {
+        let most = 1 + chance.below(3);
+        props.push(set("RG_mode", "Scalable"));
+        props.push(set("Maximum_primaries", &most.to_string()));
+        props.push(set("Desired_primaries", &chance.below(most + 1).max(usize::from(most > 1)).to_string()));
+    } else if chance.percent(5) {
+        props.push(set("Desired_primaries", "0"));
+    }
+    if traits.loads {
+        props.push(set("Load_factors", &format!("cpu@{}", chance.below(6))));
+        props.push(set("Priority", &(400 + 50 * chance.below(5)).to_string()));
+        props
+            .push(set("Preemption_mode", chance.pick(&["Has_Cost", "No_Cost", "Never"]).unwrap_or(&"Never")));
+    }
+    if traits.affinities && g > 0 && chance.percent(60) {
+        props.push(set("RG_affinities", &affinities(chance, g)));
+    }
+    if traits.affinities && g > 0 && chance.percent(15) {
+        props.push(set("RG_dependencies", &format!("g{}", chance.below(g))));
+    }
+    props
+}
+
+pub(super) fn affinities(chance: &mut Chance, g: usize) -> String {
+    let mut list = Vec::new();
+    let near = g.min(6);
+    let mut targets: Vec<usize> = (0..=chance.below(2)).map(|_| g - 1 - chance.below(near)).collect();
+    targets.dedup();
+    for target in targets {
+        list.push(format!(
+            "{}g{target}",
+            chance.pick(&["+", "++", "+++", "-", "--", "++", "--"]).unwrap_or(&"+")
+        ));
+    }
+    list.join(",")
+}
+
+/// The creation of resource `r` of group `g`.
+pub(super) fn creation(
+    chance: &mut Chance,
+    traits: &Traits,
+    (g, r): (usize, usize),
+    nodes: &[NodeName],
+    scalable: bool,
+) -> Command {
+    let last = cast::NAMES.len() - if scalable { 2 } else { usize::from(!traits.network) };
+    let mut props = vec![set("Failover_mode", chance.pick(traits.modes).unwrap_or(&"NONE"))];
+    let mut lists: [Vec<String>; 4] = Default::default();
+    for d in 0..r {
+        if chance.percent(35) {
+            let list = if traits.flavours { chance.below(4) } else { 0 };
+            lists[list].push(element(chance, traits, &format!("r{g}x{d}"), nodes));
+        }
+    }
+    if traits.across && g > 0 && chance.percent(35) {
+        let other = g - 1 - chance.below(g.min(5));
+        let list = if traits.flavours { chance.below(4) } else { 0 };
+        let target = chance.below(traits.members);
+        lists[list].push(element(chance, traits, &format!("r{other}x{target}"), nodes));
+    }
+    let names = [
+        "Resource_dependencies",
+        "Resource_dependencies_weak",
+        "Resource_dependencies_restart",
+        "Resource_dependencies_offline_restart",
+    ];
+    props.extend(
+        names.iter().zip(&lists).filter(|(_, l)| !l.is_empty()).map(|(name, l)| set(name, &l.join(","))),
+    );
+    if chance.percent(15) {
+        props.push(set("Retry_count", &chance.below(4).to_string()));
+    }
+    Command::ResourceCreate {
+        name: format!("r{g}x{r}"),
+        type_name: chance.pick(&cast::NAMES[..last]).unwrap_or(&"plain").to_string(),
+        group: GroupName::new(&format!("g{g}")).unwrap_or_else(|e| unreachable!("{e}")),
+        props,
+        enable: chance.percent(30),
+    }
+}
+
+fn element(chance: &mut Chance, traits: &Traits, name: &str, nodes: &[NodeName]) -> String {
+    if !traits.qualifiers {
+        return name.to_string();
+    }
+    match chance.below(8) {
+        0 => format!("{name}{{LOCAL_NODE}}"),
+        1 => format!("{name}{{ANY_NODE}}"),
+        2 => format!("{name}{{FROM_RG_AFFINITIES}}"),
+        3 => format!("{name}@{}", chance.pick(nodes).map_or("n1", |n| n.as_str())),
+        _ => name.to_string(),
+    }
+}
+
+/// What happens next.
+pub(super) fn next(chance: &mut Chance, traits: &Traits, world: &World) -> Option<Step> {
+    let roll = chance.below(100);
+    if roll < traits.asks {
+        return asks::ask(chance, traits, world);
+    }
+    let roll = roll - traits.asks;
+    if roll < traits.faults {
+        return fault(chance, world);
+    }
+    let roll = roll - traits.faults;
+    if roll < traits.links {
+        return link(chance, world);
+    }
+    if chance.percent(12) {
+        return Some(time(chance));
+    }
+    if chance.percent(3) {
+        return give_up(chance, world);
+    }
+    if chance.percent(2) {
+        return Some(Step::Calm);
+    }
+    end(chance, traits, world).or_else(|| asks::ask(chance, traits, world))
+}
+
+fn time(chance: &mut Chance) -> Step {
+    let boot = match chance.below(20) {
+        0..14 => 1 + chance.below(3_000),
+        14..19 => chance.below(90_000),
+        _ => chance.below(4_000_000),
+    };
+    let jump = if chance.percent(10) { [-30_000, 90_000, -7_200_000][chance.below(3)] } else { 0 };
+    Step::Pass { boot: boot as u64, jump }
+}
+
+fn some_node(chance: &mut Chance, world: &World) -> Option<NodeName> {
+    let names: Vec<&NodeName> = world.sites.keys().collect();
+    chance.pick(&names).map(|n| (*n).clone())
+}
+
+fn fault(chance: &mut Chance, world: &World) -> Option<Step> {
+    let luck = chance.number();
+    let at = [Cut::Commit, Cut::Records, Cut::Actions, Cut::Replies][chance.below(4)];
+    Some(match chance.below(20) {
+        0..4 => Step::Crash { node: some_node(chance, world)? },
+        4..9 => {
+            let down: Vec<&NodeName> = world.sites.iter().filter(|(_, s)| !s.up).map(|(n, _)| n).collect();
+            let aborting = world.sites.values().any(|s| s.aborting);
+            match chance.pick(&down) {
+                Some(node) => Step::Join { node: (*node).clone() },
+                None if aborting => Step::Aborted { back: chance.percent(50) },
+                None => Step::Pass { boot: 1, jump: 0 },
+            }
+        }
+        9..11 => Step::KillDaemons { luck },
+        11..13 => Step::Cut { at, luck },
+        13..15 => Step::President,
+        15..17 => Step::Depose { at },
+        17..19 => Step::RefuseCommit,
+        _ if chance.percent(50) => Step::Blackout,
+        _ if chance.percent(20) => Step::ShutDown,
+        _ => Step::Aborted { back: true },
     })
 }
 
-/// A resource name the world made.
-pub(super) fn any_resource(chance: &mut Chance, core: &Rgm) -> Option<ResourceName> {
-    let snapshot = core.snapshot();
-    chance.pick(&snapshot.resources).map(|r| r.name.clone())
+fn link(chance: &mut Chance, world: &World) -> Option<Step> {
+    let held: Vec<&NodeName> = world.sites.iter().filter(|(_, s)| s.held).map(|(n, _)| n).collect();
+    Some(match chance.pick(&held) {
+        Some(node) if chance.percent(60) => Step::Release { node: (*node).clone(), lost: chance.percent(30) },
+        _ if !world.late.is_empty() => Step::Hear,
+        _ => Step::Hold { node: some_node(chance, world)? },
+    })
+}
+
+fn give_up(chance: &mut Chance, world: &World) -> Option<Step> {
+    let names: Vec<&ResourceName> = world.repo.resources.keys().collect();
+    let resource = (*chance.pick(&names)?).clone();
+    let running: Vec<&NodeName> =
+        world.sites.iter().filter(|(n, _)| world.serves(n, &resource)).map(|(n, _)| n).collect();
+    let node = (*chance.pick(&running)?).clone();
+    Some(Step::PmfExceeded { node, resource })
+}
+
+fn end(chance: &mut Chance, traits: &Traits, world: &World) -> Option<Step> {
+    let running = world.running();
+    let (node, resource, method, _) = chance.pick(&running)?.clone();
+    let ending = if chance.percent(traits.failures) {
+        match chance.below(10) {
+            0..6 => Ending::Exited(1),
+            6..8 => Ending::TimedOut,
+            8 => Ending::Signalled(11),
+            _ => Ending::NotStarted,
+        }
+    } else {
+        Ending::Exited(0)
+    };
+    let heard = match chance.below(100) {
+        0..4 => Heard::Twice,
+        4..10 if traits.links > 0 => Heard::Late,
+        _ => Heard::Now,
+    };
+    Some(Step::End { node, resource, method, ending, heard })
 }

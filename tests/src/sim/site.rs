@@ -1,61 +1,160 @@
-//! What stands around the core: nodes with their journals and what really runs, and a repository.
+//! A node of a simulated cluster: what really runs there, its journal, and its link to the president.
 
 use rgm_core::cell::Cell;
-use rgm_core::{Order, Token};
-use rgm_types::config::{Entry, Generation, Write};
-use rgm_types::{Key, Method, ResourceName};
-use std::collections::{BTreeMap, BTreeSet};
+use rgm_core::{Ending, MethodResult, Order, Token};
+use rgm_types::{Method, Millis, ResourceName};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What is true of one resource on one node, whatever anybody believes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Instance {
+    /// Something of it may run: a start was begun, and the last stop did not yet succeed.
+    pub(super) begun: bool,
+    /// PRENET_START succeeded, and no stop was begun since.
+    pub(super) prenet: bool,
+    /// START succeeded, and no stop was begun since.
+    pub(super) up: bool,
+    /// START was begun, and no STOP succeeded since.
+    pub(super) tried: bool,
+    /// The last start failed, and nothing was tried since.
+    pub(super) start_failed: bool,
+    /// The last MONITOR_START succeeded, and no MONITOR_STOP was begun since.
+    pub(super) monitor: bool,
+    /// The last MONITOR_START failed, and nothing was tried since.
+    pub(super) monitor_failed: bool,
+    /// A stop has failed and nobody has cleared it.
+    pub(super) stop_failed: bool,
+}
+
+/// A method under way on a node.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pub(super) order: Order,
+    /// Killed by the node at this time of its boot clock.
+    pub(super) until: Millis,
+}
+
+/// A message to a node, in the order they were sent.
+#[derive(Debug, Clone)]
+pub(super) enum Message {
+    Record(ResourceName, Option<Cell>),
+    /// With the time from which on the node no longer begins it.
+    Run(Order, Millis),
+    Kill(Token),
+    /// The president knows that it has booted.
+    Welcome,
+}
 
 /// A node.
-#[derive(Debug, Default)]
-pub(super) struct SimNode {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Site {
     pub(super) up: bool,
+    /// It has booted, and does not know yet that the president knows.
+    pub(super) fresh: bool,
     /// Told to abort; it will be gone soon.
     pub(super) aborting: bool,
     /// The last record of each resource.
     pub(super) journal: BTreeMap<ResourceName, Cell>,
     /// Methods under way.
-    pub(super) flights: BTreeMap<Token, Order>,
-    /// Resources of which something may run, whatever anybody believes.
-    pub(super) alive: BTreeSet<ResourceName>,
-    /// Resources whose last START succeeded and whose STOP was not yet begun.
-    pub(super) serving: BTreeSet<ResourceName>,
+    pub(super) running: BTreeMap<Token, Running>,
+    /// Results that no record has acknowledged yet.
+    pub(super) results: BTreeMap<Token, MethodResult>,
+    /// What is true of each resource.
+    pub(super) instances: BTreeMap<ResourceName, Instance>,
+    /// Messages wait in `inbox`.
+    pub(super) held: bool,
+    pub(super) inbox: VecDeque<Message>,
 }
 
-impl SimNode {
+impl Site {
     /// Power off: nothing runs any more, nothing is remembered.
     pub(super) fn power_off(&mut self) {
         *self = Self::default();
     }
 
-    /// What a method's end did to the truth.
-    pub(super) fn method_ended(&mut self, order: &Order, ok: bool, has_stop: bool) {
-        let r = &order.resource;
-        if ok && order.method == Method::Start {
-            self.serving.insert(r.clone());
+    /// Power on.
+    pub(super) fn boot(&mut self) {
+        *self = Self { up: true, fresh: true, ..Self::default() };
+    }
+
+    pub(super) fn instance(&self, r: &ResourceName) -> Instance {
+        self.instances.get(r).cloned().unwrap_or_default()
+    }
+
+    /// A record comes. A cell that no longer tells of a flight acknowledges its result.
+    pub(super) fn record(&mut self, r: ResourceName, cell: Option<Cell>) {
+        let flight = |c: &Cell| c.flight.as_ref().map(|f| f.token);
+        let new = cell.as_ref().and_then(flight);
+        if let Some(old) = self.journal.get(&r).and_then(flight)
+            && new != Some(old)
+        {
+            self.results.remove(&old);
         }
-        let last_stop = if has_stop { Method::Stop } else { Method::PostnetStop };
-        if ok && order.method == last_stop {
-            self.alive.remove(r);
+        match cell {
+            Some(cell) => drop(self.journal.insert(r, cell)),
+            None => drop(self.journal.remove(&r)),
         }
     }
-}
 
-/// The repository: what was committed, and nothing else.
-#[derive(Debug, Default)]
-pub(super) struct Repo {
-    pub(super) entries: BTreeMap<Key, Entry>,
-    pub(super) generation: Generation,
-}
+    /// The methods the journal tells of as under way.
+    pub(super) fn flights(&self) -> Vec<Token> {
+        self.journal.values().filter_map(|c| Some(c.flight.as_ref()?.token)).collect()
+    }
 
-impl Repo {
-    pub(super) fn commit(&mut self, writes: &[Write]) {
-        for write in writes {
-            match write {
-                Write::Put(entry) => drop(self.entries.insert(entry.key(), entry.clone())),
-                Write::Delete(key) => drop(self.entries.remove(key)),
+    /// Methods that were ordered and have not arrived yet.
+    pub(super) fn ordered(&self) -> impl Iterator<Item = Token> + '_ {
+        self.inbox.iter().filter_map(|m| match m {
+            Message::Run(order, _) => Some(order.token),
+            Message::Record(..) | Message::Kill(_) | Message::Welcome => None,
+        })
+    }
+
+    /// What a method's beginning does to the truth.
+    pub(super) fn method_begins(&mut self, order: &Order) {
+        let x = self.instances.entry(order.resource.clone()).or_default();
+        match order.method {
+            Method::PrenetStart | Method::Start => {
+                x.begun = true;
+                x.tried |= order.method == Method::Start;
+                x.start_failed = false;
             }
+            Method::Stop | Method::PostnetStop => {
+                (x.prenet, x.up, x.start_failed) = (false, false, false);
+            }
+            Method::MonitorStart | Method::MonitorStop => {
+                (x.monitor, x.monitor_failed) = (false, false);
+            }
+            Method::MonitorCheck
+            | Method::Validate
+            | Method::Update
+            | Method::Init
+            | Method::Fini
+            | Method::Boot => {}
         }
-        self.generation.0 += 1;
+    }
+
+    /// What a method's end does to the truth. `last`: it is the last stop its type declares.
+    pub(super) fn method_ends(&mut self, order: &Order, ending: Ending, last: bool) {
+        let x = self.instances.entry(order.resource.clone()).or_default();
+        let ok = ending == Ending::Exited(0);
+        let lost = ending == Ending::Lost;
+        match order.method {
+            Method::PrenetStart => (x.prenet, x.start_failed) = (ok, !ok && !lost),
+            Method::Start => (x.up, x.start_failed) = (ok, !ok && !lost),
+            Method::Stop | Method::PostnetStop if ok && last => *x = Instance::default(),
+            Method::Stop => {
+                x.prenet = false;
+                x.tried &= !ok;
+            }
+            Method::MonitorStart => (x.monitor, x.monitor_failed) = (ok, !ok),
+            Method::PostnetStop
+            | Method::MonitorStop
+            | Method::MonitorCheck
+            | Method::Validate
+            | Method::Update
+            | Method::Init
+            | Method::Fini
+            | Method::Boot => {}
+        }
     }
 }

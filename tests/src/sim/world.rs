@@ -1,453 +1,465 @@
-//! The world: one event after the other, and the rules after each.
+//! The world: one step after the other, and the rules after each.
 
-use super::site::{Repo, SimNode};
-use super::{Chance, plot};
-use rgm_core::{Action, Ending, Event, MethodResult, NodeReport, Out, RequestId, Rgm, Token};
-use rgm_types::{Clock, Command, Entry, GroupState, Millis, NodeName, ResourceName};
-use std::collections::{BTreeMap, VecDeque};
+use super::memory::Memory;
+use super::repo::Repo;
+use super::schedule::{Cut, Schedule, Step};
+use super::site::{Instance, Message, Site};
+use super::stats::Stats;
+use rgm_core::{Action, Ending, Event, NodeReport, Out, RequestId, Rgm, Token};
+use rgm_types::{Clock, Command, Method, Millis, NodeName, ResourceName};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Events kept for the report of a failure.
-const STORY_MAX: usize = 60;
+const STORY_MAX: usize = 400;
 
-/// Steps within which a healed world must have come to rest.
-const HEALING_MAX: usize = 20_000;
+/// Cells (resources times nodes) up to which every rule is checked after every event; of larger
+/// worlds it is every few events, for they would be seen by their rules alone.
+const CELLS_SMALL: usize = 200;
+
+/// Of this the truth is the only judge: after a change of the president a journal may still tell of
+/// a stop as under way whose end was followed by a start elsewhere.
+const TRUTH_ALONE: &str = "INV-01";
+
+/// The rule by which the core says that it can not go on.
+const FAULT: &str = "a fault of the manager";
+
+/// Between two lives of the core, so that no token comes twice.
+const TOKENS_A_LIFE: u64 = 1 << 24;
 
 /// A rule that did not hold.
-#[derive(Debug)]
-pub struct Failure {
-    /// The seed to run again.
-    pub seed: u64,
-    /// At which step.
-    pub step: usize,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its id.
+    pub rule: String,
     /// What was found.
     pub found: String,
-    /// The last events.
-    pub story: Vec<String>,
 }
 
-/// What a run saw.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Stats {
-    /// Events the core took.
-    pub steps: usize,
-    /// Methods that ran.
-    pub methods: usize,
-    /// Daemons and nodes killed.
-    pub crashes: usize,
-    /// Requests answered.
-    pub answers: usize,
+pub(super) fn finding<T>(rule: &str, found: impl Into<String>) -> Result<T, Finding> {
+    Err(Finding { rule: rule.to_string(), found: found.into() })
 }
 
-pub(super) struct World {
-    seed: u64,
-    chance: Chance,
-    core: Rgm,
-    clock: Clock,
+/// What the core waits for: a method of a cell.
+#[derive(Debug, Clone)]
+pub(super) struct Awaited {
+    pub(super) node: NodeName,
+    pub(super) resource: ResourceName,
+    pub(super) method: Method,
+    pub(super) deadline: Millis,
+}
+
+/// Makes every core of a world defective.
+#[derive(Clone)]
+pub struct Sabotage(Arc<dyn Fn(&mut Rgm) + Send + Sync>);
+
+impl Sabotage {
+    /// By this.
+    pub fn new(how: impl Fn(&mut Rgm) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(how))
+    }
+}
+
+impl std::fmt::Debug for Sabotage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sabotage")
+    }
+}
+
+/// How the core's life ends early.
+#[derive(Debug, Clone, Copy)]
+enum Doom {
+    Killed(Cut, u64),
+    Deposed(Cut),
+}
+
+/// A cluster, its president, and everything around it.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub(super) core: Rgm,
+    pub(super) clock: Clock,
     pub(super) repo: Repo,
-    pub(super) nodes: BTreeMap<NodeName, SimNode>,
-    names: Vec<NodeName>,
-    open: BTreeMap<RequestId, Command>,
-    next_request: u64,
-    todo: VecDeque<Event>,
-    story: VecDeque<String>,
+    pub(super) sites: BTreeMap<NodeName, Site>,
+    pub(super) memory: Memory,
+    pub(super) open: BTreeMap<RequestId, Command>,
+    pub(super) awaited: BTreeMap<Token, Awaited>,
     pub(super) stats: Stats,
-    calm: bool,
-}
-
-/// One run of `steps` events of chance, then healing until everything is at rest.
-pub fn run(seed: u64, steps: usize) -> Result<Stats, Box<Failure>> {
-    let mut world = World::new(seed);
-    world.play(steps).and_then(|()| world.heal()).map_err(|found| {
-        Box::new(Failure {
-            seed,
-            step: world.stats.steps,
-            found,
-            story: world.story.iter().cloned().collect(),
-        })
-    })?;
-    Ok(world.stats)
+    pub(super) calm: bool,
+    /// Tokens of the methods that began in this step.
+    pub(super) begun: Vec<Token>,
+    pub(super) todo: VecDeque<Event>,
+    pub(super) late: VecDeque<Event>,
+    pub(super) closing: Option<RequestId>,
+    pub(super) next_token: u64,
+    doom: Option<Doom>,
+    refuse: bool,
+    requests: u64,
+    story: VecDeque<String>,
+    telling: bool,
+    still: bool,
+    sabotage: Option<Sabotage>,
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
-        let mut chance = Chance::new(seed);
+    /// A cluster that has just formed, with nothing configured but these types of the cast, and
+    /// perhaps with a defective core.
+    pub fn with_types(nodes: usize, types: &[&str], sabotage: Option<Sabotage>) -> Result<Self, Finding> {
         let names: Vec<NodeName> =
-            (1..=1 + chance.below(3)).filter_map(|i| NodeName::new(&format!("n{i}")).ok()).collect();
+            (1..=nodes.max(1)).filter_map(|i| NodeName::new(&format!("n{i}")).ok()).collect();
         let mut repo = Repo::default();
         repo.commit(&Rgm::genesis("sim", &names));
-        let nodes = names.iter().map(|n| (n.clone(), SimNode { up: true, ..SimNode::default() })).collect();
+        repo.commit(&super::cast::types(types).into_iter().map(rgm_types::Write::Put).collect::<Vec<_>>());
+        let site = |n: &NodeName| {
+            let mut site = Site::default();
+            site.boot();
+            (n.clone(), site)
+        };
         let clock = Clock { boot: Millis(1_000_000), wall: Millis(1_700_000_000_000) };
-        Self {
-            seed,
-            chance,
-            core: Rgm::default(),
-            clock,
-            repo,
-            nodes,
-            names,
-            open: BTreeMap::new(),
-            next_request: 1,
-            todo: VecDeque::new(),
-            story: VecDeque::new(),
-            stats: Stats::default(),
-            calm: false,
+        let sites = names.iter().map(site).collect();
+        let mut world = Self { clock, repo, sites, sabotage, ..Self::default() };
+        world.load()?;
+        Ok(world)
+    }
+
+    /// Plays a schedule from its beginning, perhaps with a defective core.
+    pub fn play(schedule: &Schedule, sabotage: Option<Sabotage>) -> (Self, Result<(), Finding>) {
+        let mut world = match Self::with_types(schedule.heading.nodes, &super::cast::NAMES, sabotage) {
+            Ok(world) => world,
+            Err(found) => return (Self::default(), Err(found)),
+        };
+        world.telling = true;
+        let result = schedule.steps.iter().try_for_each(|step| world.take(step));
+        (world, result)
+    }
+
+    /// Time stands still, for those who compare states.
+    pub fn stop_clock(&mut self) {
+        self.still = true;
+    }
+
+    /// Everything a next step depends on, as text.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        // A string takes everything.
+        let _ = self.core.digest(&mut text);
+        let (sites, memory) = (&self.sites, &self.memory);
+        text.push_str(&format!("{sites:?}{memory:?}{:?}{:?}", self.open.values(), self.late));
+        text
+    }
+
+    /// The core, to look at.
+    pub fn core(&self) -> &Rgm {
+        &self.core
+    }
+
+    /// What happened last, for a reader.
+    pub fn story(&self) -> Vec<String> {
+        self.story.iter().cloned().collect()
+    }
+
+    /// One thing happens, and what follows from it at once.
+    pub fn take(&mut self, step: &Step) -> Result<(), Finding> {
+        self.tell(|| format!("== {step:?}"));
+        self.stats.saw(step);
+        if !self.still {
+            self.clock.boot.0 += 1;
+            self.clock.wall.0 += 1;
+        }
+        match step {
+            Step::Ask { from, command } => self.ask(from, command),
+            Step::DryRun { from, command } => self.dry_run(from, command),
+            Step::End { node, resource, method, ending, heard } => {
+                self.end_named(node, resource, *method, *ending, *heard)
+            }
+            Step::Calm => self.calm_down().and_then(|()| self.check_quiet()),
+            Step::Hear => self.hear(),
+            Step::Hold { node } => self.hold(node),
+            Step::Release { node, lost } => self.release(node, *lost),
+            Step::Crash { node } => self.crash(node),
+            Step::Join { node } => self.join(node),
+            Step::Report { node } => self.report_again(node),
+            Step::Aborted { back } => self.end_aborts(*back),
+            Step::KillDaemons { luck } => self.kill_daemons(*luck),
+            Step::President => self.change_president(),
+            Step::Blackout => self.blackout(),
+            Step::Cut { at, luck } => self.arm(Doom::Killed(*at, *luck)),
+            Step::Depose { at } => self.arm(Doom::Deposed(*at)),
+            Step::RefuseCommit => {
+                self.refuse = true;
+                Ok(())
+            }
+            Step::Pass { boot, jump } => self.pass(*boot, *jump),
+            Step::PmfExceeded { node, resource } => self.give_up_process(node, resource),
+            Step::ShutDown => self.shut_down(),
+            Step::Heal => self.heal(),
         }
     }
 
-    fn play(&mut self, steps: usize) -> Result<(), String> {
-        self.load(true)?;
-        for command in plot::opening(&mut self.chance, &self.names.clone()) {
-            self.ask(command)?;
-            self.settle_calmly()?;
+    fn arm(&mut self, doom: Doom) -> Result<(), Finding> {
+        self.doom = Some(doom);
+        Ok(())
+    }
+
+    /// No fault is due any more.
+    pub(super) fn disarm(&mut self) {
+        self.doom = None;
+        self.refuse = false;
+    }
+
+    fn ask(&mut self, from: &NodeName, command: &Command) -> Result<(), Finding> {
+        if !self.sites.get(from).is_some_and(|s| s.up) {
+            return Ok(());
         }
-        self.calm = false;
-        for _ in 0..steps {
-            self.something()?;
+        self.vouch(command);
+        let id = self.request();
+        self.open.insert(id, command.clone());
+        self.event(Event::Request { id, from: from.clone(), command: command.clone() })
+    }
+
+    pub(super) fn request(&mut self) -> RequestId {
+        self.requests += 1;
+        RequestId(self.requests)
+    }
+
+    fn dry_run(&mut self, from: &NodeName, command: &Command) -> Result<(), Finding> {
+        let before = self.core.snapshot();
+        drop(self.core.dry_run(self.clock, from, command));
+        if self.core.snapshot() == before {
+            return Ok(());
+        }
+        finding("INV-05", format!("a dry run of {command:?} changed something"))
+    }
+
+    /// An operator who clears STOP_FAILED has seen to it that nothing of it runs any more.
+    fn vouch(&mut self, command: &Command) {
+        if let Command::Batch { commands } = command {
+            commands.iter().for_each(|c| self.vouch(c));
+        }
+        let Command::ClearStopFailed { resources, nodes } = command else { return };
+        for node in nodes {
+            let Some(site) = self.sites.get_mut(node) else { continue };
+            for r in resources {
+                if site.instance(r).stop_failed {
+                    let gone = Instance { stop_failed: true, ..Instance::default() };
+                    site.instances.insert(r.clone(), gone);
+                    let place = (r.clone(), node.clone());
+                    self.memory.update_due.remove(&place);
+                    self.memory.restart_due.remove(&place);
+                    self.memory.vouched.insert(place);
+                }
+            }
+        }
+    }
+
+    // --- the core ---
+
+    /// Loads the core from the repository and the nodes' journals.
+    pub(super) fn load(&mut self) -> Result<(), Finding> {
+        self.next_token += TOKENS_A_LIFE;
+        let loaded = Rgm::load(self.repo.entries(), self.repo.generation, Token(self.next_token));
+        self.core = match loaded {
+            Ok(core) => core,
+            Err(error) => return finding("INV-05", error.to_string()),
+        };
+        if let Some(Sabotage(how)) = &self.sabotage {
+            how(&mut self.core);
+        }
+        self.forget_unanswered();
+        self.open.clear();
+        self.todo.clear();
+        self.late.clear();
+        self.closing = None;
+        self.memory.new_president();
+        self.memory.recount(&self.sites);
+        Memory::recall_failed_stops(&mut self.sites);
+        self.awaited = self.sites.iter().filter(|(_, s)| s.up).flat_map(|(n, s)| flights(n, s)).collect();
+        self.memory.all_boot(&self.repo, &self.sites);
+        let up = self.sites.iter().filter(|(_, s)| s.up);
+        let nodes = up.map(|(name, s)| report(name, s)).collect();
+        self.event(Event::Formed { nodes })?;
+        let names: Vec<NodeName> = self.sites.keys().cloned().collect();
+        names.iter().try_for_each(|n| self.report_flights(n))
+    }
+
+    /// After a report: the end of every method that the node's journal knows as under way.
+    pub(super) fn report_flights(&mut self, node: &NodeName) -> Result<(), Finding> {
+        let Some(site) = self.sites.get(node).filter(|s| s.up) else { return Ok(()) };
+        for token in site.flights() {
+            let Some(site) = self.sites.get(node) else { continue };
+            if site.running.contains_key(&token) || !site.flights().contains(&token) {
+                continue;
+            }
+            let result = site.results.get(&token).cloned().unwrap_or_else(|| result(Ending::Lost));
+            self.event(Event::MethodEnded { node: node.clone(), token, result })?;
         }
         Ok(())
     }
 
-    /// Loads the core from the repository and the nodes' journals.
-    fn load(&mut self, fresh: bool) -> Result<(), String> {
-        let entries: Vec<Entry> = self.repo.entries.values().cloned().collect();
-        let first = Token(self.clock.boot.0 << 10);
-        self.core = Rgm::load(entries, self.repo.generation, first).map_err(|e| e.to_string())?;
-        self.open.clear();
-        self.todo.clear();
-        self.nodes.values_mut().for_each(|n| n.aborting = false);
-        let up = self.nodes.iter().filter(|(_, n)| n.up);
-        let report = |(name, n): (&NodeName, &SimNode)| NodeReport {
-            node: name.clone(),
-            fresh,
-            cells: n.journal.iter().map(|(r, c)| (r.clone(), c.clone())).collect(),
-        };
-        let nodes: Vec<NodeReport> = up.map(report).collect();
-        self.step(Event::Formed { nodes })
-    }
-
-    fn something(&mut self) -> Result<(), String> {
-        self.clock.boot.0 += 1 + self.chance.below(2_000) as u64;
-        self.clock.wall.0 += 1 + self.chance.below(2_000) as u64;
-        match self.chance.below(100) {
-            0..12 => {
-                let names = self.names.clone();
-                match plot::command(&mut self.chance, &self.core, &names) {
-                    Some(command) => self.ask(command),
-                    None => Ok(()),
-                }
-            }
-            12..14 => self.kill_daemon(),
-            14..16 => self.toggle_node(),
-            16..18 => self.give_up_a_process(),
-            18..20 => self.step(Event::Tick),
-            20..22 => self.end_aborts(),
-            22..24 => {
-                self.clock.wall.0 =
-                    self.clock.wall.0.saturating_add_signed([-30_000, 90_000][self.chance.below(2)]);
-                Ok(())
-            }
-            _ => self.end_a_method(),
-        }
-    }
-
-    fn ask(&mut self, command: Command) -> Result<(), String> {
-        let from = self.chance.pick(&self.names).cloned().ok_or("no node")?;
-        let id = RequestId(self.next_request);
-        self.next_request += 1;
-        if self.chance.percent(20) {
-            // A dry run must leave no trace.
-            let before = self.core.snapshot();
-            drop(self.core.dry_run(self.clock, &from, &command));
-            if self.core.snapshot() != before {
-                return Err(format!("a dry run of {command:?} changed something"));
-            }
-        }
-        if let Command::ClearStopFailed { resources, .. } = &command {
-            self.kill_what_failed_to_stop(resources);
-        }
-        self.open.insert(id, command.clone());
-        self.step(Event::Request { id, from, command })
-    }
-
-    /// An operator who clears STOP_FAILED has seen to it that nothing runs any more.
-    fn kill_what_failed_to_stop(&mut self, resources: &[ResourceName]) {
-        for r in self.core.snapshot().resources.iter().filter(|r| resources.contains(&r.name)) {
-            for on in r.nodes.iter().filter(|n| n.state == rgm_types::ResourceState::StopFailed) {
-                if let Some(node) = self.nodes.get_mut(&on.node) {
-                    node.alive.remove(&r.name);
-                    node.serving.remove(&r.name);
-                }
-            }
-        }
-    }
-
-    /// One event into the core, and everything it says carried out.
-    fn step(&mut self, event: Event) -> Result<(), String> {
+    /// One event into the core, everything it says carried out, and what follows at once.
+    pub(super) fn event(&mut self, event: Event) -> Result<(), Finding> {
         self.todo.push_back(event);
         while let Some(event) = self.todo.pop_front() {
-            self.tell(format!("{event:?}"));
+            self.tell(|| format!("{event:?}"));
             self.stats.steps += 1;
             let out = self.core.step(self.clock, &event);
-            if let Some(violation) = self.core.violations().first() {
-                return Err(format!("{}: {}", violation.rule, violation.found));
+            for line in &out.log {
+                self.tell(|| format!("  {}: {}", line.text, line.cause.rule));
             }
-            if !self.perform(out)? {
+            for write in &out.writes {
+                self.tell(|| format!("  {write:?}"));
+            }
+            let small = self.repo.resources.len() * self.sites.len() <= CELLS_SMALL;
+            if (small || self.stats.steps.is_multiple_of(64))
+                && let Some(violation) = self.core.violations().iter().find(|v| v.rule != TRUTH_ALONE)
+            {
+                return finding(violation.rule, violation.found.clone());
+            }
+            if let Some(line) = out.log.iter().find(|l| l.cause.rule == FAULT) {
+                return finding("INV-08", format!("the core gives up: {}", line.text));
+            }
+            if small {
+                self.stats.digest(&self.core);
+            }
+            if !self.carry_out(&event, out)? {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    fn tell(&mut self, what: String) {
-        self.story.push_back(what);
+    pub(super) fn tell(&mut self, what: impl FnOnce() -> String) {
+        if !self.telling {
+            return;
+        }
+        self.story.push_back(what());
         if self.story.len() > STORY_MAX {
             self.story.pop_front();
         }
     }
 
-    /// Carries an `Out` out, in its order; the daemon may be killed between any two parts of it.
-    /// False: it was, or had to load anew, and the rest of what was to be done is void.
-    fn perform(&mut self, out: Out) -> Result<bool, String> {
-        let cut = if !self.calm && self.chance.percent(2) { self.chance.below(3) } else { usize::MAX };
+    /// Carries an `Out` out, in its order. False: the core's life ended on the way, and the rest of
+    /// what was to be done is void.
+    fn carry_out(&mut self, event: &Event, out: Out) -> Result<bool, Finding> {
+        let doom = if self.calm { None } else { self.doom.take() };
+        let at = |cut: Cut| matches!(doom, Some(Doom::Killed(at, _) | Doom::Deposed(at)) if at == cut);
+        if at(Cut::Commit) {
+            return self.meet(doom);
+        }
+        if !out.writes.is_empty() && out.required && std::mem::take(&mut self.refuse) {
+            self.tell(|| "the commit is refused".to_string());
+            return self.change_president().map(|()| false);
+        }
+        self.check_refusals(event, &out)?;
+        self.learn(event);
+        let placed = self.check_decisions(event, &out)?;
         if !out.writes.is_empty() {
-            if out.required && !self.calm && self.chance.percent(3) {
-                self.tell("the commit fails".to_string());
-                self.reload_after_refusal()?;
-                return Ok(false);
-            }
+            self.note_changes(&out.writes);
             self.repo.commit(&out.writes);
         }
-        if cut == 0 {
-            return self.kill_daemon().map(|()| false);
+        self.check_placed(&placed)?;
+        if at(Cut::Records) {
+            return self.meet(doom);
         }
         for (node, r, cell) in out.records {
-            let journal = &mut self.nodes.get_mut(&node).ok_or("a record for an unknown node")?.journal;
-            match cell {
-                Some(cell) => drop(journal.insert(r, cell)),
-                None => drop(journal.remove(&r)),
-            }
+            self.note_record(&node, &r, cell.as_ref());
+            self.send(&node, Message::Record(r, cell))?;
         }
-        if cut == 1 {
-            return self.kill_daemon().map(|()| false);
+        self.welcome(event)?;
+        if at(Cut::Actions) {
+            return self.meet(doom);
         }
+        self.begun.clear();
         for action in out.actions {
             self.act(action)?;
         }
-        if cut == 2 {
-            return self.kill_daemon().map(|()| false);
+        self.check_begun()?;
+        if at(Cut::Replies) {
+            return self.meet(doom);
         }
         for (id, answer) in out.replies {
             self.stats.answers += 1;
-            self.tell(format!("{id:?} is answered: {answer:?}"));
-            if self.open.remove(&id).is_none() {
-                return Err(format!("{id:?} was answered twice, or never asked"));
+            self.tell(|| format!("{id:?} is answered: {answer:?}"));
+            if Some(id) == self.closing {
+                continue;
             }
+            let Some(command) = self.open.remove(&id) else {
+                return finding("INV-08", format!("{id:?} was answered twice, or never asked"));
+            };
+            self.check_answer(&command, &answer)?;
         }
         Ok(true)
     }
 
-    fn act(&mut self, action: Action) -> Result<(), String> {
-        self.tell(format!("  {action:?}"));
+    /// Nodes that have just reported learn that it was heard.
+    fn welcome(&mut self, event: &Event) -> Result<(), Finding> {
+        let reports = match event {
+            Event::Formed { nodes } => nodes.as_slice(),
+            Event::NodeUp(report) => std::slice::from_ref(report),
+            Event::NodeDown { .. }
+            | Event::Request { .. }
+            | Event::MethodEnded { .. }
+            | Event::PmfExceeded { .. }
+            | Event::Shutdown { .. }
+            | Event::Tick => &[],
+        };
+        reports.iter().try_for_each(|r| self.send(&r.node, Message::Welcome))
+    }
+
+    fn meet(&mut self, doom: Option<Doom>) -> Result<bool, Finding> {
+        match doom {
+            Some(Doom::Killed(_, luck)) => self.kill_daemons(luck)?,
+            Some(Doom::Deposed(_)) => self.change_president()?,
+            None => {}
+        }
+        Ok(false)
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), Finding> {
+        self.tell(|| format!("  {action:?}"));
         match action {
-            Action::Run(order) => self.begin(order),
-            Action::Kill { node, token } => {
-                let running = self.nodes.get(&node).is_some_and(|n| n.flights.contains_key(&token));
-                if running && self.chance.percent(80) {
-                    self.end(&node, token, Ending::Killed);
+            Action::Run(order) => {
+                self.check_order(&order)?;
+                self.memory.note_order(&order, self.clock.boot);
+                let until = self.clock.boot.after(order.timeout);
+                self.send(&order.node.clone(), Message::Run(order, until))
+            }
+            Action::Kill { node, token } => self.send(&node, Message::Kill(token)),
+            Action::AbortNode { node, .. } => match self.sites.get_mut(&node) {
+                Some(site) => {
+                    site.aborting = true;
+                    self.memory.aborted.insert(node);
+                    Ok(())
                 }
-                Ok(())
-            }
-            Action::AbortNode { node, .. } => {
-                self.nodes.get_mut(&node).ok_or("an unknown node is aborted")?.aborting = true;
-                Ok(())
-            }
+                None => finding("INV-09", format!("{node}, which is unknown, is aborted")),
+            },
         }
     }
 
-    fn end_a_method(&mut self) -> Result<(), String> {
-        let flying: Vec<(NodeName, Token)> = self.flying();
-        let Some((node, token)) = self.chance.pick(&flying).cloned() else { return Ok(()) };
-        let ending = match self.chance.below(if self.calm { 70 } else { 100 }) {
-            0..88 => Ending::Exited(0),
-            88..94 => Ending::Exited(1),
-            94..97 => Ending::TimedOut,
-            97..99 => Ending::Signalled(11),
-            _ => Ending::NotStarted,
-        };
-        self.end(&node, token, ending);
-        if self.chance.percent(5)
-            && let Some(event) = self.todo.back().cloned()
-        {
-            self.todo.push_back(event);
-        }
-        self.drain()
+    /// Nodes that are members, as a list.
+    pub fn members(&self) -> Vec<NodeName> {
+        self.up_nodes().into_iter().collect()
     }
 
-    fn drain(&mut self) -> Result<(), String> {
-        match self.todo.pop_front() {
-            Some(event) => self.step_first(event),
-            None => Ok(()),
-        }
+    /// Nodes that are members.
+    pub(super) fn up_nodes(&self) -> BTreeSet<NodeName> {
+        self.sites.iter().filter(|(_, s)| s.up).map(|(n, _)| n.clone()).collect()
     }
+}
 
-    fn step_first(&mut self, event: Event) -> Result<(), String> {
-        let rest: Vec<Event> = self.todo.drain(..).collect();
-        self.step(event)?;
-        rest.into_iter().try_for_each(|e| self.step(e))
-    }
+fn flights(node: &NodeName, site: &Site) -> Vec<(Token, Awaited)> {
+    let flight = |(r, c): (&ResourceName, &rgm_core::cell::Cell)| {
+        let f = c.flight.as_ref()?;
+        let (node, resource) = (node.clone(), r.clone());
+        Some((f.token, Awaited { node, resource, method: f.method, deadline: f.deadline }))
+    };
+    site.journal.iter().filter_map(flight).collect()
+}
 
-    fn flying(&self) -> Vec<(NodeName, Token)> {
-        self.nodes.iter().flat_map(|(n, s)| s.flights.keys().map(|t| (n.clone(), *t))).collect()
-    }
+pub(super) fn report(node: &NodeName, site: &Site) -> NodeReport {
+    let cells = site.journal.iter().map(|(r, c)| (r.clone(), c.clone())).collect();
+    NodeReport { node: node.clone(), fresh: site.fresh, cells }
+}
 
-    /// A method ends; the core hears of it next.
-    fn end(&mut self, name: &NodeName, token: Token, ending: Ending) {
-        let Some(order) = self.nodes.get_mut(name).and_then(|n| n.flights.remove(&token)) else { return };
-        let has_stop = self.has_stop(&order);
-        if let Some(node) = self.nodes.get_mut(name) {
-            node.method_ended(&order, ending == Ending::Exited(0), has_stop);
-        }
-        let result = MethodResult { ending, used: Millis(1), output: vec!["line".to_string()] };
-        self.todo.push_back(Event::MethodEnded { node: name.clone(), token, result });
-    }
-
-    /// kill -9 of the daemon: its methods die or had just ended, its requests are never answered.
-    fn kill_daemon(&mut self) -> Result<(), String> {
-        self.tell("the daemon is killed".to_string());
-        self.stats.crashes += 1;
-        let mut ended = BTreeMap::new();
-        for (name, token) in self.flying() {
-            if self.chance.percent(40) {
-                let ending = if self.chance.percent(80) { Ending::Exited(0) } else { Ending::Exited(1) };
-                self.todo.clear();
-                self.end(&name, token, ending);
-                if let Some(Event::MethodEnded { result, .. }) = self.todo.pop_back() {
-                    ended.insert(token, result);
-                }
-            }
-        }
-        self.nodes.values_mut().for_each(|n| n.flights.clear());
-        self.load(false)?;
-        self.report_flights(&ended)
-    }
-
-    /// After a load: the end of every method the journals know as under way.
-    fn report_flights(&mut self, ended: &BTreeMap<Token, MethodResult>) -> Result<(), String> {
-        let lost = MethodResult { ending: Ending::Lost, used: Millis(0), output: Vec::new() };
-        let flight = |(name, n): (&NodeName, &SimNode)| -> Vec<(NodeName, Token)> {
-            n.journal.values().filter_map(|c| Some((name.clone(), c.flight.as_ref()?.token))).collect()
-        };
-        let old: Vec<(NodeName, Token)> = self.nodes.iter().filter(|(_, n)| n.up).flat_map(flight).collect();
-        for (node, token) in old {
-            let still = self.nodes.get(&node).is_some_and(|n| n.flights.contains_key(&token));
-            let known = self.nodes.get(&node).is_some_and(|n| {
-                n.journal.values().any(|c| c.flight.as_ref().is_some_and(|f| f.token == token))
-            });
-            if !still && known {
-                let result = ended.get(&token).unwrap_or(&lost).clone();
-                self.step(Event::MethodEnded { node, token, result })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A commit was refused: the core is loaded anew, while the nodes' methods go on.
-    fn reload_after_refusal(&mut self) -> Result<(), String> {
-        self.load(false)?;
-        self.report_flights(&BTreeMap::new())
-    }
-
-    /// A node loses its power, or comes back.
-    fn toggle_node(&mut self) -> Result<(), String> {
-        let Some(name) = self.chance.pick(&self.names).cloned() else { return Ok(()) };
-        self.stats.crashes += 1;
-        let up = self.nodes.get(&name).is_some_and(|n| n.up);
-        if up { self.lose(&name) } else { self.bring_back(&name) }
-    }
-
-    fn lose(&mut self, name: &NodeName) -> Result<(), String> {
-        if let Some(n) = self.nodes.get_mut(name) {
-            n.power_off();
-        }
-        self.step(Event::NodeDown { node: name.clone() })
-    }
-
-    fn bring_back(&mut self, name: &NodeName) -> Result<(), String> {
-        if let Some(n) = self.nodes.get_mut(name) {
-            n.up = true;
-        }
-        self.step(Event::NodeUp(NodeReport { node: name.clone(), fresh: true, cells: Vec::new() }))
-    }
-
-    fn end_aborts(&mut self) -> Result<(), String> {
-        let dying: Vec<NodeName> =
-            self.nodes.iter().filter(|(_, n)| n.aborting).map(|(name, _)| name.clone()).collect();
-        for name in dying {
-            self.lose(&name)?;
-            if self.chance.percent(70) {
-                self.bring_back(&name)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn give_up_a_process(&mut self) -> Result<(), String> {
-        let Some(resource) = plot::any_resource(&mut self.chance, &self.core) else { return Ok(()) };
-        let Some(node) = self.chance.pick(&self.names).cloned() else { return Ok(()) };
-        let tag = format!("{resource}.svc");
-        self.step(Event::PmfExceeded { node, resource, tag })
-    }
-
-    /// The world heals: no more faults, every method succeeds, every node is up. Everything asked
-    /// must be answered, and everything that should be online must be.
-    fn heal(&mut self) -> Result<(), String> {
-        self.tell("the world heals".to_string());
-        self.end_aborts()?;
-        let down: Vec<NodeName> =
-            self.nodes.iter().filter(|(_, n)| !n.up).map(|(name, _)| name.clone()).collect();
-        down.iter().try_for_each(|n| self.bring_back(n))?;
-        self.settle_calmly()?;
-        if let Some((id, command)) = self.open.first_key_value() {
-            return Err(format!("INV-08: {id:?} was never answered: {command:?}"));
-        }
-        self.check_online()
-    }
-
-    /// Everything under way ends well.
-    fn settle_calmly(&mut self) -> Result<(), String> {
-        self.calm = true;
-        for _ in 0..HEALING_MAX {
-            if self.flying().is_empty() && self.nodes.values().all(|n| !n.aborting) {
-                return Ok(());
-            }
-            self.end_aborts()?;
-            self.end_a_method()?;
-        }
-        Err("INV-08: the world does not come to rest".to_string())
-    }
-
-    fn check_online(&self) -> Result<(), String> {
-        let snapshot = self.core.snapshot();
-        for group in snapshot.groups.iter().filter(|g| g.managed) {
-            let moving = |s: GroupState| matches!(s, GroupState::PendingOnline | GroupState::PendingOffline);
-            if let Some(n) = group.nodes.iter().find(|n| moving(n.state)) {
-                return Err(format!("INV-08: group {} stays {} on {}", group.name, n.state, n.node));
-            }
-            let key = rgm_types::Key::Run(group.name.clone());
-            let run = match self.repo.entries.get(&key) {
-                Some(Entry::Run(_, run)) => run.clone(),
-                _ => Default::default(),
-            };
-            let excused = group.suspended || run.hold.is_some() || !run.stop_failed.is_empty();
-            let online =
-                group.nodes.iter().any(|n| matches!(n.state, GroupState::Online | GroupState::OnlineFaulted));
-            if !excused && !online {
-                return Err(format!(
-                    "group {} is nowhere and nothing holds it: {run:?} (seed {})",
-                    group.name, self.seed
-                ));
-            }
-        }
-        Ok(())
-    }
+pub(super) fn result(ending: Ending) -> rgm_core::MethodResult {
+    rgm_core::MethodResult { ending, used: Millis(1), output: vec!["line".to_string()] }
 }

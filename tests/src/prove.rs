@@ -1,0 +1,131 @@
+//! The proof in one run: kept schedules, seeded bugs, every interleaving of small clusters, and
+//! schedules of chance until the time is up. `docs/proof.md` says how to read what it prints.
+
+use crate::model::{self, Budget};
+use crate::sim::{self, Failure, Hunt, Scale, Schedule, Stats};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a failure is shrunk.
+const SHRINKING: Duration = Duration::from_secs(60);
+
+/// So much of what happened last is printed with a failure; the rest is in its file.
+const STORY_LINES: usize = 60;
+const STORY_COLUMNS: usize = 240;
+
+/// How large a proof is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// All of it.
+    pub time: Duration,
+    /// The first seed.
+    pub seed: u64,
+    /// At the same time.
+    pub threads: usize,
+    /// Seeded bugs are tried too.
+    pub mutants: bool,
+}
+
+/// Runs it and prints what was seen. False: something was found.
+pub fn prove(plan: &Plan) -> Result<bool> {
+    let end = Instant::now() + plan.time;
+    let mut sound = replay_kept()?;
+    #[cfg(feature = "mutants")]
+    if plan.mutants {
+        sound &= crate::mutants::hunt_all(plan.threads, plan.time)?;
+    }
+    sound &= check_models(plan)?;
+    let (stats, failure) = sim::hunt(&Hunt {
+        seed: plan.seed,
+        schedules: u64::MAX / 4,
+        until: end,
+        scale: Scale::Any,
+        threads: plan.threads,
+        sabotage: None,
+    });
+    println!("simulator: {stats}");
+    if let Some(failure) = failure {
+        println!("{}", keep(&failure)?);
+        sound = false;
+    }
+    Ok(sound)
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules")
+}
+
+/// Every schedule that is kept, with the file it lies in.
+pub fn kept() -> Result<Vec<(PathBuf, Schedule)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder()).context("tests/schedules")? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|e| e == "jsonl") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    files.into_iter().map(|file| Ok((file.clone(), Schedule::read(&file)?))).collect()
+}
+
+fn replay_kept() -> Result<bool> {
+    let mut sound = true;
+    let mut stats = Stats::default();
+    for (file, schedule) in kept()? {
+        match sim::replay(&schedule) {
+            Ok(seen) => stats.add(Stats { schedules: 1, ..seen }),
+            Err(failure) => {
+                println!("{}: {}: {}", file.display(), failure.finding.rule, failure.finding.found);
+                sound = false;
+            }
+        }
+    }
+    println!("kept schedules: {} replayed, {} steps", stats.schedules, stats.steps);
+    Ok(sound)
+}
+
+/// Shrinks what was found, writes it down, and says where.
+pub fn keep(failure: &Failure) -> Result<String> {
+    let finding = &failure.finding;
+    let mut small = sim::shrink(&failure.schedule, &finding.rule, SHRINKING);
+    let again = sim::replay(&small).err();
+    let found = again.as_ref().map_or(&finding.found, |f| &f.finding.found);
+    small.heading.about = format!("{}: {found} ({})", finding.rule, failure.schedule.heading.about);
+    let seed: String = failure.schedule.heading.about.chars().filter(char::is_ascii_alphanumeric).collect();
+    let file = folder().join(format!("{}-{seed}.jsonl", finding.rule.to_ascii_lowercase()));
+    fs::write(&file, small.text()?).with_context(|| file.display().to_string())?;
+    let story = again.map(|f| tell(&f.story)).unwrap_or_default();
+    Ok(format!("{story}\n{}\nwritten to {}", small.heading.about, file.display()))
+}
+
+/// The last events of a failure, each on a line that can be read.
+pub fn tell(story: &[String]) -> String {
+    let from = story.len().saturating_sub(STORY_LINES);
+    let line = |l: &String| l.chars().take(STORY_COLUMNS).collect::<String>();
+    story.iter().skip(from).map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn check_models(plan: &Plan) -> Result<bool> {
+    let long = plan.time > Duration::from_secs(300);
+    let budget = if long {
+        Budget { failures: 2, crashes: 1, switches: 1, presidents: 1 }
+    } else {
+        Budget { failures: 1, crashes: 1, switches: 0, presidents: 0 }
+    };
+    let cases = model::cases(budget);
+    let each = plan.time / 3 / u32::try_from(cases.len()).unwrap_or(1);
+    let mut sound = true;
+    for case in cases {
+        let seen = model::check(&case, each, plan.threads);
+        let how = if seen.complete { "all" } else { "not all" };
+        println!("model: {}: {} states, {how} of them", case.name, seen.states);
+        if let Some((finding, schedule)) = seen.failure {
+            let failure = Failure { finding, schedule, story: Vec::new() };
+            println!("{}", keep(&failure)?);
+            sound = false;
+        }
+    }
+    Ok(sound)
+}
