@@ -1,4 +1,5 @@
-//! Cluster configuration repository: one contract, and the store on this machine that keeps it.
+//! Cluster configuration repository: one contract, and the stores that keep it: [`Embedded`] on this
+//! machine, [`EtcdStore`] for a cluster of several.
 //!
 //! The repository holds entries ([`Entry`], one a type, group, resource, …) under one counter, the
 //! generation. Whoever changes something names the generation the change was decided on; if another
@@ -10,9 +11,11 @@
 
 pub mod conformance;
 mod embedded;
+mod etcd;
 mod record;
 
 pub use embedded::Embedded;
+pub use etcd::{EtcdStore, Guard, Snapshot};
 
 use rgm_types::{Entry, Generation, Write};
 use serde::Serialize;
@@ -29,7 +32,8 @@ pub trait Repository {
     /// [`StoreError::Stale`] unless `expected` is the generation in force. On any error nothing has
     /// changed and the store goes on serving what it had; a later commit may succeed. (Only if the
     /// medium broke in the middle of the commit *and* this process ends before it works again, the
-    /// next start may find the transaction done, whole.)
+    /// next start may find the transaction done, whole. And [`StoreError::Unsettled`] leaves it open:
+    /// [`Repository::load`] tells, as soon as it succeeds again.)
     fn commit(&mut self, expected: Generation, writes: &[Write]) -> Result<Generation, StoreError>;
 }
 
@@ -97,6 +101,44 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// Another president was elected: whoever decided this decides no more.
+    #[error("this node is no longer the president; nothing was changed in {store}")]
+    Deposed {
+        /// Store.
+        store: String,
+    },
+    /// No answer; nothing was changed.
+    #[error(
+        "no endpoint of {store} answers, so the configuration can't be read or changed; bring back          most of etcd's members, or the network to them"
+    )]
+    Away {
+        /// Store.
+        store: String,
+        /// What each endpoint did.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It stopped answering in the middle of a commit.
+    #[error(
+        "{store} stopped answering in the middle of the change; whether it was made shows when it          answers again"
+    )]
+    Unsettled {
+        /// Store.
+        store: String,
+        /// What kept it from being found out.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It was to be filled, and holds something.
+    #[error(
+        "the target holds a configuration already ({entries} entries, generation {}); nothing was copied:          name another prefix for this cluster, or remove that configuration first", generation.0
+    )]
+    NotEmpty {
+        /// Its entries.
+        entries: usize,
+        /// Its generation.
+        generation: Generation,
+    },
     /// Anything else the system may say.
     #[error("the configuration in {store} can't be reached")]
     Failed {
@@ -122,4 +164,16 @@ pub fn dump(store: &dyn Repository) -> Result<String, StoreError> {
     let (generation, entries) = store.load()?;
     serde_json::to_string_pretty(&Dump { generation, entries })
         .map_err(|e| StoreError::Failed { store: "memory".to_owned(), source: e.into() })
+}
+
+/// Copies everything into an empty store, in one commit: how a site grows from the store on one
+/// machine to one for several. A target that holds anything is refused.
+pub fn copy(from: &dyn Repository, to: &mut dyn Repository) -> Result<Generation, StoreError> {
+    let (generation, found) = to.load()?;
+    if generation != Generation(0) || !found.is_empty() {
+        return Err(StoreError::NotEmpty { entries: found.len(), generation });
+    }
+    let (_, entries) = from.load()?;
+    let writes: Vec<Write> = entries.into_iter().map(Write::Put).collect();
+    to.commit(generation, &writes)
 }

@@ -24,25 +24,36 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
 /// The entry filed under `key` in `store`.
 pub fn decode(store: &str, key: &str, bytes: &[u8]) -> Result<Entry, StoreError> {
     #[derive(Deserialize)]
-    struct Version {
-        v: u64,
-    }
-    #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Record {
         #[serde(rename = "v")]
         _v: u64,
         entry: Entry,
     }
-    let corrupt = |reason: String| StoreError::Corrupt { store: store.to_owned(), reason };
-    let unreadable = |e: serde_json::Error| corrupt(format!("entry {key}: {e}"));
-    let version: Version = serde_json::from_slice(bytes).map_err(unreadable)?;
+    let what = format!("entry {key}");
+    check_format(store, &what, bytes)?;
+    let record: Record = serde_json::from_slice(bytes).map_err(|error| corrupt(store, &what, &error))?;
+    if record.entry.key().to_string() != key {
+        let reason = format!("{what} holds {}", record.entry.key());
+        return Err(StoreError::Corrupt { store: store.to_owned(), reason });
+    }
+    Ok(record.entry)
+}
+
+/// Is it of a format that we know? `what` names it in `store`.
+pub fn check_format(store: &str, what: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: u64,
+    }
+    let version: Version = serde_json::from_slice(bytes).map_err(|error| corrupt(store, what, &error))?;
     if version.v > FORMAT {
         return Err(StoreError::Newer { store: store.to_owned(), found: version.v, known: FORMAT });
     }
-    let record: Record = serde_json::from_slice(bytes).map_err(unreadable)?;
-    if record.entry.key().to_string() != key {
-        return Err(corrupt(format!("entry {key} holds {}", record.entry.key())));
-    }
-    Ok(record.entry)
+    Ok(())
+}
+
+/// It is not what was written.
+pub fn corrupt(store: &str, what: &str, error: &serde_json::Error) -> StoreError {
+    StoreError::Corrupt { store: store.to_owned(), reason: format!("{what}: {error}") }
 }
