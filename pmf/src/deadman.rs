@@ -34,26 +34,29 @@ pub mod addresses;
 pub mod expiry;
 pub mod guard;
 pub mod harden;
+mod plan;
 pub mod record;
+mod shared;
 pub mod watchdog;
 
-use std::fs::File;
+pub use plan::Own;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::thread::JoinHandle;
 
-use rgm_api::pmf::{Armed, DeadmanView, Failfast, Fired, Text};
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
-use rustix::time::{timerfd_create, timerfd_settime};
+use methods::cgroup::Root;
+use rgm_api::pmf::{Armed, DeadmanView, Failfast, Text};
 use tracing::Level;
 
 use crate::daemon::now;
 use guard::Guard;
-use record::{Page, Record};
+use plan::Plan;
+use record::Page;
+use shared::{ASLEEP, DEAD, Shared, drain, lock};
 use watchdog::Watchdog;
 
 /// Why it was not armed, disarmed or forgotten.
@@ -75,105 +78,44 @@ pub enum Refused {
 pub struct Deadman {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// Whether pmfd is to be made hard to starve once it is armed.
+    /// Whether pmfd is still to be made hard to starve.
     harden: bool,
     /// A watchdog that is about to bite. Never closed: some take any close for a good-bye.
     unfed: Option<Arc<Watchdog>>,
 }
 
-/// How the processes of the tags are found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Own {
-    /// In the cgroup above those of all tags.
-    Cgroup(PathBuf),
-    /// Through `/proc`: this machine has no cgroups.
-    Marks,
-}
-
-/// How processes are recognised where there are no cgroups.
+/// How this node's processes are recognised.
 #[derive(Debug, Clone)]
 pub struct Marks {
-    /// With what the variable begins that marks a process of any tag.
+    /// The cgroup above those of its tags and its methods, below the root of all cgroups.
+    pub all: String,
+    /// Without cgroups: with what the variable begins that marks a process of any tag.
     pub tag: String,
-    /// Variables that all methods of this node have.
+    /// Without cgroups: variables that all its methods have.
     pub method: Vec<String>,
 }
-
-/// What the thread knows.
-#[derive(Debug)]
-struct Shared {
-    /// The deadline; [`ASLEEP`], or [`DEAD`] once it was noticed to have passed.
-    deadline_ms: AtomicU64,
-    /// Expires at the deadline.
-    timer: OwnedFd,
-    /// Tells the thread that something else has changed.
-    wake: OwnedFd,
-    /// Tells the loop that there are lines for the log, or that it has fired.
-    news: OwnedFd,
-    /// To the kernel's addresses.
-    netlink: Option<OwnedFd>,
-    run_dir: PathBuf,
-    marks: Marks,
-    /// Held for a moment, never across a system call that may wait.
-    plan: Mutex<Arc<Plan>>,
-    /// Held while the record is written.
-    known: Mutex<Known>,
-    lines: Mutex<Vec<(Level, String)>>,
-    /// Closed when it fires, so that there are descriptors to open what was not open before.
-    spare: Mutex<Vec<File>>,
-}
-
-/// What is done at the deadline.
-#[derive(Debug)]
-struct Plan {
-    failfast: Failfast,
-    cgroups: Vec<Text>,
-    own: Own,
-    guards: Vec<Guard>,
-    watchdog: Option<Arc<Watchdog>>,
-}
-
-#[derive(Debug)]
-struct Known {
-    record: Record,
-    page: Page,
-}
-
-const ASLEEP: u64 = u64::MAX;
-const DEAD: u64 = 0;
-/// For a file of each kind that firing opens, and some more.
-const SPARE_FILES: usize = 8;
 
 impl Deadman {
     /// As the last pmfd of this boot has left it. Where its deadline has passed, it fires now.
     pub fn open(run_dir: &Path, marks: Marks, harden: bool) -> io::Result<Self> {
-        let record = Record::new(run_dir);
-        let shared = Shared {
-            deadline_ms: AtomicU64::new(ASLEEP),
-            timer: timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?,
-            wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            news: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            netlink: addresses::open().ok(),
-            run_dir: run_dir.to_owned(),
-            marks,
-            plan: Mutex::new(Arc::new(Plan::nothing())),
-            known: Mutex::new(Known { record, page: Page::blank() }),
-            lines: Mutex::default(),
-            spare: Mutex::default(),
-        };
+        let shared = Shared::new(run_dir, marks)?;
         let mut deadman = Self { shared: Arc::new(shared), thread: None, harden, unfed: None };
-        if deadman.load() <= now().0 {
-            deadman.resume()?;
+        let deadline_ms = deadman.load();
+        if deadline_ms <= now().0 {
+            deadman.resume(deadline_ms)?;
         }
         Ok(deadman)
     }
 
     /// Takes up the deadline of the last pmfd, which is certain to be gone by now.
     pub fn adopt(&mut self) -> io::Result<()> {
-        if self.thread.is_none() && self.load() != ASLEEP {
-            self.resume()?;
+        if self.thread.is_some() {
+            return Ok(());
         }
-        Ok(())
+        match self.load() {
+            ASLEEP => Ok(()),
+            deadline_ms => self.resume(deadline_ms),
+        }
     }
 
     /// Reads the record; returns the deadline that is to be heeded.
@@ -186,16 +128,17 @@ impl Deadman {
                 let line = format!("what the last pmfd was armed with is unreadable: {error}");
                 self.shared.tell(Level::ERROR, line);
                 known.page = Page::blank();
-                known.page.deadline_ms = Some(1);
+                known.page.deadline_ms = Some(now().0);
+                let all = Root::find().ok().map(|root| root.path().join(&self.shared.marks.all));
+                known.page.own = all.map(|path| Text::from(path.into_os_string()));
             }
         }
         let dead = known.page.fired.as_ref().is_some_and(|fired| !fired.acknowledged);
-        if dead { 1 } else { known.page.deadline_ms.unwrap_or(ASLEEP) }
+        if dead { 1 } else { known.page.deadline_ms.unwrap_or(ASLEEP).max(1) }
     }
 
     /// Goes on with what was loaded.
-    fn resume(&mut self) -> io::Result<()> {
-        let deadline_ms = self.load();
+    fn resume(&mut self, deadline_ms: u64) -> io::Result<()> {
         let page = self.shared.known().page.clone();
         let own = page.own.map_or(Own::Marks, |path| Own::Cgroup(PathBuf::from(path.as_os_str())));
         let mut plan = Plan::new(page.failfast, page.cgroups, own);
@@ -205,9 +148,9 @@ impl Deadman {
             self.shared.tell(Level::ERROR, error);
         }
         *self.shared.plan() = Arc::new(plan);
-        self.shared.deadline_ms.store(deadline_ms.max(1), SeqCst);
+        self.shared.deadline_ms.store(deadline_ms, SeqCst);
         self.start()?;
-        self.shared.set_timer(deadline_ms.max(1))
+        self.shared.set_timer(deadline_ms)
     }
 
     /// Arms it, or moves its deadline.
@@ -224,7 +167,8 @@ impl Deadman {
         self.start().map_err(|error| Refused::Failed(format!("cannot watch a deadline: {error}")))?;
         let old = self.shared.plan().clone();
         let same = old.failfast == failfast && old.cgroups == cgroups && old.own == own;
-        let plan = if same && self.shared.deadline_ms.load(SeqCst) != ASLEEP {
+        let same = same && self.shared.deadline_ms.load(SeqCst) != ASLEEP;
+        let plan = if same && old.guards.iter().all(Guard::is_fresh) {
             Arc::clone(&old)
         } else {
             if let Some(objection) = cgroups.iter().find_map(|path| Guard::objection(path.as_os_str())) {
@@ -274,6 +218,9 @@ impl Deadman {
         drop(known);
         let plan = std::mem::replace(&mut *self.shared.plan(), Arc::new(Plan::nothing()));
         self.unfed = plan.watchdog.clone().or(self.unfed.take());
+        if let Err(error) = self.shared.save_files() {
+            tracing::warn!("the deadman: no descriptors to spare: {error}");
+        }
         self.shared.deadline_ms.store(ASLEEP, SeqCst);
         self.shared.poke(&self.shared.wake);
         Ok(())
@@ -316,17 +263,18 @@ impl Deadman {
 
     /// Kills what it guards, and is disarmed: everything is to end.
     pub fn end(&mut self) {
-        let plan = std::mem::replace(&mut *self.shared.plan(), Arc::new(Plan::nothing()));
+        let plan = self.shared.plan().clone();
         for guard in &plan.guards {
             if let Err(error) = guard.kill() {
                 tracing::error!("cannot kill {}: {error}", guard.path().display());
             }
         }
-        if !self.has_fired() {
+        // That it has fired is for the next pmfd to know, too.
+        if !self.is_dead() {
             self.put_to_sleep(&plan);
+            self.shared.deadline_ms.store(ASLEEP, SeqCst);
+            self.shared.known().record.remove();
         }
-        self.shared.deadline_ms.store(ASLEEP, SeqCst);
-        self.shared.known().record.remove();
     }
 
     /// Removes a record that tells nothing.
@@ -352,129 +300,22 @@ impl Deadman {
         if self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return Ok(());
         }
-        let harden = self.harden;
-        let spare: io::Result<Vec<File>> = (0..SPARE_FILES).map(|_| File::open("/dev/null")).collect();
-        *lock(&self.shared.spare) = spare?;
-        let shared = Arc::clone(&self.shared);
-        let thread = std::thread::Builder::new().name("deadman".to_owned()).stack_size(STACK_BYTES);
-        self.thread = Some(thread.spawn(move || expiry::run(&shared, harden))?);
+        self.shared.save_files()?;
+        let (shared, harden) = (Arc::clone(&self.shared), self.harden);
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES);
+        self.thread = Some(named("deadman").spawn(move || {
+            let line = if harden { harden::thread() } else { None };
+            line.into_iter().for_each(|line| shared.tell(Level::INFO, line));
+            expiry::run(&shared);
+        })?);
+        if std::mem::take(&mut self.harden) {
+            let shared = Arc::clone(&self.shared);
+            let run = move || harden::process().into_iter().for_each(|line| shared.tell(Level::INFO, line));
+            drop(named("harden").spawn(run)?);
+        }
         Ok(())
     }
 }
 
 /// All of it is locked in memory.
 const STACK_BYTES: usize = 256 << 10;
-
-impl Plan {
-    fn nothing() -> Self {
-        let (cgroups, guards) = (Vec::new(), Vec::new());
-        Self { failfast: Failfast::Kill, cgroups, own: Own::Marks, guards, watchdog: None }
-    }
-
-    fn new(failfast: Failfast, cgroups: Vec<Text>, own: Own) -> Self {
-        let mut guards: Vec<Guard> = cgroups.iter().map(|path| Guard::new(path.as_os_str())).collect();
-        if let Own::Cgroup(path) = &own {
-            guards.push(Guard::new(path.as_os_str()));
-        }
-        Self { failfast, cgroups, own, guards, watchdog: None }
-    }
-
-    fn describe(&self, page: &mut Page) {
-        page.failfast = self.failfast.clone();
-        page.cgroups.clone_from(&self.cgroups);
-        page.own = match &self.own {
-            Own::Cgroup(path) => Some(Text::from(path.clone().into_os_string())),
-            Own::Marks => None,
-        };
-    }
-
-    /// Opens the watchdog, unless it is the one known: it can't be opened twice.
-    fn wake_watchdog(&mut self, known: Option<&Arc<Watchdog>>) -> Result<(), String> {
-        let Failfast::Watchdog { device } = &self.failfast else { return Ok(()) };
-        let known = known.filter(|known| known.device() == device);
-        self.watchdog = Some(match known {
-            Some(known) => Arc::clone(known),
-            None => Arc::new(Watchdog::open(device).map_err(|error| {
-                format!("cannot open the watchdog {}: {error}; give its device", device.display())
-            })?),
-        });
-        Ok(())
-    }
-}
-
-impl Shared {
-    fn plan(&self) -> MutexGuard<'_, Arc<Plan>> {
-        lock(&self.plan)
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        lock(&self.known)
-    }
-
-    /// Writes a deadline down and heeds it from now on. The inner error: it is heeded, but not written.
-    fn move_deadline(&self, deadline_ms: u64, plan: &Arc<Plan>) -> Result<io::Result<()>, Refused> {
-        let mut known = self.known();
-        let before = self.deadline_ms.load(SeqCst);
-        let time = now().0;
-        if before <= time {
-            return Err(Refused::Fired);
-        }
-        let former = known.page.clone();
-        plan.describe(&mut known.page);
-        known.page.deadline_ms = (deadline_ms != ASLEEP).then_some(deadline_ms);
-        known.page.renewed_ms = time;
-        let page = known.page.clone();
-        let kept = known.record.write(&page);
-        // Deadline and plan change as one: whoever finds the deadline passed then takes the plan.
-        let mut current = self.plan();
-        if self.deadline_ms.compare_exchange(before, deadline_ms, SeqCst, SeqCst).is_err() {
-            known.page = former;
-            return Err(Refused::Fired);
-        }
-        *current = Arc::clone(plan);
-        drop(current);
-        self.set_timer(deadline_ms).map_err(|error| Refused::Failed(format!("no timer: {error}")))?;
-        Ok(kept)
-    }
-
-    fn set_timer(&self, deadline_ms: u64) -> io::Result<()> {
-        let never = deadline_ms == ASLEEP;
-        let seconds = if never { 0 } else { i64::try_from(deadline_ms / 1000).unwrap_or(i64::MAX) };
-        let nanos = if never { 0 } else { i64::try_from(deadline_ms % 1000 * 1_000_000).unwrap_or(0) };
-        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let spec = Itimerspec { it_interval: none, it_value: Timespec { tv_sec: seconds, tv_nsec: nanos } };
-        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &spec)?;
-        Ok(())
-    }
-
-    fn tell(&self, level: Level, line: String) {
-        lock(&self.lines).push((level, line));
-        self.poke(&self.news);
-    }
-
-    fn poke(&self, eventfd: &OwnedFd) {
-        // Refused only where it is as high as can be, and so has been poked.
-        let _poked = rustix::io::write(eventfd, &1_u64.to_ne_bytes());
-    }
-
-    /// Changes what is known of the firing, and writes it down.
-    fn note(&self, change: impl FnOnce(&mut Fired)) {
-        let mut known = self.known();
-        if let Some(fired) = known.page.fired.as_mut() {
-            change(fired);
-        }
-        let page = known.page.clone();
-        if let Err(error) = known.record.write(&page) {
-            self.tell(Level::ERROR, format!("that it fired can't be written down: {error}"));
-        }
-    }
-}
-
-fn drain(fd: &OwnedFd) {
-    // Empty is fine, too.
-    let _count = rustix::io::read(fd, &mut [0_u8; 8]);
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -115,13 +115,14 @@ pub fn run(paths: &Paths, no_cgroup: bool, plain: bool) -> anyhow::Result<()> {
     result.context("cannot go on")
 }
 
-/// How this node's processes are recognised where there are no cgroups.
+/// How this node's processes are recognised.
 fn marks(paths: &Paths) -> Marks {
     let here = [rgm_api::paths::RUN_DIR, rgm_api::paths::NODE];
     let variables = paths.to_env().into_iter().filter(|(name, _)| here.contains(name));
     let variables = variables.map(|(name, value)| format!("{name}={}", value.to_string_lossy()));
     let method = variables.chain(["RGM_METHOD=".to_owned()]).collect();
-    Marks { tag: format!("rgm/{}/pmf/", instance_name(&paths.run_dir())), method }
+    let all = format!("rgm/{}", instance_name(&paths.run_dir()));
+    Marks { tag: format!("{all}/pmf/"), all, method }
 }
 
 /// Ends the pmfd that is running, and all it supervises.

@@ -54,6 +54,8 @@ fn describe_fired(text: &mut String, fired: &Fired, now_ms: u64) {
         text,
         "last fired: {ago} s ago, {late} ms after a deadline that rgmd did not renew; {acknowledged}"
     );
+    let killed = fired.killed_boot_ms.saturating_sub(fired.deadline_boot_ms);
+    line!(text, "\tkilled: {killed} ms after the deadline");
     match fired.empty_boot_ms {
         Some(empty) => {
             let after = empty.saturating_sub(fired.deadline_boot_ms);
@@ -99,6 +101,7 @@ mod tests {
         view.fired = Some(Fired {
             deadline_boot_ms: 6_000,
             fired_boot_ms: 6_001,
+            killed_boot_ms: 6_003,
             empty_boot_ms: None,
             acknowledged: false,
             addresses: 2,
@@ -109,7 +112,7 @@ mod tests {
             describe(&view),
             "deadman: fired; nothing is started here until that is acknowledged\n\
              last fired: 4.9 s ago, 1 ms after a deadline that rgmd did not renew; not acknowledged\n\
-             \tlast process gone: not yet\n\taddresses taken down: 2\n\tkilled and still there: 77 (dd) D\n"
+             \tkilled: 3 ms after the deadline\n\tlast process gone: not yet\n\taddresses taken down: 2\n\tkilled and still there: 77 (dd) D\n"
         );
     }
 }

@@ -35,10 +35,15 @@ pub fn open() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Takes down every address on record in this directory. The records stay: they may tell of an
+/// Takes down every address on record in this directory; without a socket one is opened. The records stay: they may tell of an
 /// address that is gone, and whoever put it up strikes it out when told to stop.
-pub fn take_down(run_dir: &Path, socket: &OwnedFd) -> TakenDown {
+pub fn take_down(run_dir: &Path, socket: Option<&OwnedFd>) -> TakenDown {
     let mut done = TakenDown::default();
+    let opened = if socket.is_none() { open() } else { Err(Errno::EXIST.into()) };
+    let Some(socket) = socket.or(opened.as_ref().ok()) else {
+        done.failures.extend(opened.err().map(|error| format!("cannot take addresses down: {error}")));
+        return done;
+    };
     let entries = match fs::read_dir(run_dir) {
         Ok(entries) => entries,
         Err(error) => {

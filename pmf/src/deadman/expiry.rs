@@ -8,14 +8,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
-use methods::cgroup::PopulatedWatch;
 use methods::launch::send_signal;
 use rgm_api::pmf::{Failfast, Fired};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::Level;
 
 use super::guard::Guard;
-use super::{DEAD, Marks, Own, Plan, Shared, addresses, drain, harden, lock};
+use super::plan::{Own, Plan};
+use super::shared::{DEAD, Shared, drain, lock};
+use super::{Marks, addresses};
 use crate::daemon::now;
 use crate::place;
 
@@ -32,8 +33,8 @@ const TOLD_MAX: usize = 16;
 const KILL: i32 = 9;
 
 /// Waits for the deadline, and does what is to be done then; for ever.
-pub(super) fn run(shared: &Shared, with_protection: bool) {
-    let (mut unprotected, mut hungry) = (with_protection, false);
+pub(super) fn run(shared: &Shared) {
+    let mut hungry = false;
     loop {
         let deadline_ms = shared.deadline_ms.load(SeqCst);
         if deadline_ms <= now().0 {
@@ -42,11 +43,6 @@ pub(super) fn run(shared: &Shared, with_protection: bool) {
                 fire(shared, deadline_ms);
                 stay_dead(shared);
             }
-            continue;
-        }
-        // Not before the first look at the clock, for it takes a while.
-        if std::mem::take(&mut unprotected) {
-            harden::harden().into_iter().for_each(|line| shared.tell(Level::INFO, line));
             continue;
         }
         let watchdog = shared.plan().watchdog.clone();
@@ -79,15 +75,13 @@ fn fire(shared: &Shared, deadline_ms: u64) {
     lock(&shared.spare).clear();
     let mut failures = Vec::new();
     kill(&plan, &shared.marks, &mut failures);
+    let killed_ms = now().0;
     if plan.failfast == Failfast::Reboot {
         // It returns only where it is refused.
         let refused = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
         failures.extend(refused.err().map(|errno| format!("the reboot was refused: {errno}")));
     }
-    let taken = match &shared.netlink {
-        Some(netlink) => addresses::take_down(&shared.run_dir, netlink),
-        None => addresses::TakenDown::default(),
-    };
+    let taken = addresses::take_down(&shared.run_dir, shared.netlink.as_ref());
     failures.extend(taken.failures);
     failures.truncate(TOLD_MAX);
     // A pmfd that was restarted meanwhile fires a second time; the first one counts.
@@ -95,13 +89,14 @@ fn fire(shared: &Shared, deadline_ms: u64) {
     let fired = Fired {
         deadline_boot_ms: before.as_ref().map_or(deadline_ms, |fired| fired.deadline_boot_ms),
         fired_boot_ms: before.as_ref().map_or(fired_ms, |fired| fired.fired_boot_ms),
+        killed_boot_ms: before.as_ref().map_or(killed_ms, |fired| fired.killed_boot_ms),
         empty_boot_ms: None,
         acknowledged: false,
         addresses: before.map_or(0, |fired| fired.addresses) + taken.count,
         stuck: Vec::new(),
         failures,
     };
-    tell_fired(shared, &plan, &fired, fired_ms);
+    tell_fired(shared, &plan, &fired);
     let mut known = shared.known();
     known.page.deadline_ms = None;
     known.page.fired = Some(fired);
@@ -109,8 +104,9 @@ fn fire(shared: &Shared, deadline_ms: u64) {
     shared.note(|_| {});
 }
 
-fn tell_fired(shared: &Shared, plan: &Plan, fired: &Fired, fired_ms: u64) {
-    let late = fired_ms.saturating_sub(fired.deadline_boot_ms);
+fn tell_fired(shared: &Shared, plan: &Plan, fired: &Fired) {
+    let late = fired.fired_boot_ms.saturating_sub(fired.deadline_boot_ms);
+    let took = fired.killed_boot_ms.saturating_sub(fired.fired_boot_ms);
     let how = match plan.own {
         Own::Cgroup(_) => "every tag and every method",
         Own::Marks => "every tag and every method that could be found without cgroups",
@@ -119,7 +115,7 @@ fn tell_fired(shared: &Shared, plan: &Plan, fired: &Fired, fired_ms: u64) {
         Level::ERROR,
         format!(
             "the deadman has fired: its deadline was not moved in time (noticed {late} ms after it). \
-             Killed: {how}; addresses taken down: {}. Nothing is started until this is acknowledged",
+             Killed within {took} ms: {how}; addresses taken down: {}. Nothing is started until this is acknowledged",
             fired.addresses
         ),
     );
@@ -157,9 +153,15 @@ fn stay_dead(shared: &Shared) {
     let mut stuck: Vec<String> = Vec::new();
     let mut is_empty = false;
     while shared.deadline_ms.load(SeqCst) == DEAD {
-        // Opened before they are read, so that no change is missed.
-        let watches: Vec<PopulatedWatch> = plan.guards.iter().filter_map(Guard::watch).collect();
-        let populated = watches.iter().any(|watch| watch.is_populated().unwrap_or(true));
+        // Opened before they are read, so that no change is missed; one that can't be is no empty one.
+        let (mut watches, mut populated) = (Vec::new(), false);
+        for guard in &plan.guards {
+            match guard.watch() {
+                Ok(watch) => watches.extend(watch),
+                Err(_) => populated = true,
+            }
+        }
+        populated |= watches.iter().any(|watch| watch.is_populated().unwrap_or(true));
         if populated || !unguarded(&plan, &shared.marks).is_empty() {
             kill(&plan, &shared.marks, &mut Vec::new());
             if is_empty {

@@ -1,9 +1,10 @@
 //! What is killed: cgroups, all below them included, by one small write each.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use methods::cgroup::{Cgroup, PopulatedWatch};
@@ -62,8 +63,19 @@ impl Guard {
     }
 
     /// Watches it; none if it does not exist.
-    pub fn watch(&self) -> Option<PopulatedWatch> {
-        self.cgroup()?.watch().ok()
+    pub fn watch(&self) -> io::Result<Option<PopulatedWatch>> {
+        self.cgroup().map(|cgroup| cgroup.watch()).transpose()
+    }
+
+    /// What is open is still what lies under that path: it was neither made since nor made anew.
+    pub fn is_fresh(&self) -> bool {
+        let there = fs::metadata(self.path.join("cgroup.kill")).map(|meta| meta.ino());
+        let open = self.kill.as_ref().map(|kill| kill.metadata().map(|meta| meta.ino()));
+        match (there, open) {
+            (Ok(there), Some(Ok(open))) => there == open,
+            (Ok(_), _) => false,
+            (Err(_), open) => open.is_none(),
+        }
     }
 
     fn cgroup(&self) -> Option<Cgroup> {

@@ -155,6 +155,7 @@ mod tests {
         page.fired = Some(Fired {
             deadline_boot_ms: 1,
             fired_boot_ms: 2,
+            killed_boot_ms: 2,
             empty_boot_ms: None,
             acknowledged: false,
             addresses: 0,

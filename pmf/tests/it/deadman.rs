@@ -9,41 +9,41 @@ use methods::cgroup::{Cgroup, Root};
 use rgm_api::client::{CallError, Client};
 use rgm_api::pmf::{DeadmanView, Failfast, Fired, Refusal, RefusalKind, Reply, Request, Text};
 
-use crate::kit::{Node, both_ways, eventually, lives, signal};
+use crate::kit::{Node, both_ways, eventually, is_root, lives, signal};
 
 /// Longer than any step of a test takes.
-const LONG_MS: u64 = 600_000;
+pub const LONG_MS: u64 = 600_000;
 /// Soon, but not before what comes between.
-const SOON_MS: u64 = 300;
+pub const SOON_MS: u64 = 300;
 
 type Answer = Result<Reply, RefusalKind>;
 
 impl Node {
-    fn call(&self, request: &Request) -> Answer {
+    pub fn call(&self, request: &Request) -> Answer {
         self.client().call(request).map_err(|error| {
             let CallError::Refused(Refusal { kind, .. }) = error else { unreachable!("{error}") };
             kind
         })
     }
 
-    fn deadman(&self) -> DeadmanView {
+    pub fn deadman(&self) -> DeadmanView {
         let reply = self.call(&Request::DeadmanStatus {}).unwrap();
         let Reply::Deadman(view) = reply else { unreachable!("{reply:?}") };
         *view
     }
 
-    fn arm_with(&self, after_ms: u64, failfast: Failfast, cgroups: &[&Cgroup]) -> Answer {
+    pub fn arm_with(&self, after_ms: u64, failfast: Failfast, cgroups: &[&Cgroup]) -> Answer {
         let cgroups = cgroups.iter().map(|cgroup| Text::from(cgroup.path().as_os_str().to_owned()));
         let deadline_boot_ms = pmf::daemon::now().0 + after_ms;
         self.call(&Request::Deadman { deadline_boot_ms, failfast, cgroups: cgroups.collect() })
     }
 
-    fn arm(&self, after_ms: u64) {
+    pub fn arm(&self, after_ms: u64) {
         self.arm_with(after_ms, Failfast::Kill, &[]).unwrap();
     }
 
     /// Waits until it has fired and nothing is left.
-    fn fired(&self) -> Fired {
+    pub fn fired(&self) -> Fired {
         let empty = || self.deadman().fired.filter(|fired| fired.empty_boot_ms.is_some());
         eventually("it has fired and all are gone", || empty().is_some());
         empty().unwrap()
@@ -316,4 +316,53 @@ fn a_watchdog_is_fed_while_armed_and_no_more_once_it_has_fired_and_sleeps_when_d
     eventually("time for two meals is over", || pmf::daemon::now().0 > begun + 1_200);
     assert_eq!(fed(), last);
     assert!(!last.contains(&b'V'), "{last:?}");
+    node.ok(&["--forget"]);
+    assert_eq!(fed(), last, "what has been forgotten may still bite");
+    node.arm_with(LONG_MS, failfast(), &[]).unwrap();
+    eventually("it is fed once it is armed again", || fed().len() > last.len());
+}
+
+#[test]
+fn the_next_pmfd_feeds_the_watchdog_on() {
+    let mut node = Node::new();
+    let device = node.path("watchdog");
+    fs::write(&device, "").unwrap();
+    let failfast = Failfast::Watchdog { device: Text::from(device.as_os_str().to_owned()) };
+    node.arm_with(LONG_MS, failfast.clone(), &[]).unwrap();
+    node.kill_pmfd();
+    fs::write(&device, "").unwrap();
+    node.start();
+    eventually("it is fed", || !fs::read(&device).unwrap().is_empty());
+    node.arm_with(LONG_MS, failfast, &[]).unwrap();
+    node.arm(LONG_MS);
+    assert!(fs::read(&device).unwrap().ends_with(b"V"), "it is not wanted any more");
+}
+
+#[test]
+fn an_operator_sees_that_it_is_armed_and_that_it_has_fired() {
+    let node = Node::new();
+    assert_eq!(node.ok(&["--deadman"]), "deadman: not armed\n");
+    node.arm(LONG_MS);
+    assert!(node.ok(&["--deadman"]).starts_with("deadman: armed; fires in 59"));
+    node.arm(0);
+    node.fired();
+    let text = node.ok(&["--deadman"]);
+    assert!(text.starts_with("deadman: fired; nothing is started here"), "{text}");
+    assert!(text.contains("last process gone: "), "{text}");
+    assert!(node.log().contains("the deadman has fired"), "{}", node.log());
+    node.ok(&["--forget"]);
+    assert!(node.ok(&["--deadman"]).starts_with("deadman: not armed\nlast fired: "));
+}
+
+#[test]
+fn only_root_may_arm_it_and_everyone_may_look() {
+    if !is_root() {
+        return;
+    }
+    let node = Node::new();
+    node.arm(0);
+    node.fired();
+    let done = node.adm_as(65534, &["--forget"]);
+    assert_eq!(done.code, 4, "{done:?}");
+    assert_eq!(node.adm_as(65534, &["--deadman"]).code, 0);
 }

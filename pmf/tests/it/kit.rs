@@ -20,6 +20,21 @@ pub struct Node {
     pub dir: TempDir,
     pmfd: Option<Child>,
     flags: Vec<&'static str>,
+    inside: Option<Inside>,
+}
+
+/// Namespaces of a node's own, which live as long as a process in them.
+struct Inside {
+    holder: Child,
+    /// The options by which `unshare` made them and `nsenter` finds them.
+    kinds: &'static str,
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.holder.kill().unwrap();
+        self.holder.wait().unwrap();
+    }
 }
 
 /// What pmfadm did.
@@ -42,19 +57,51 @@ impl Node {
     fn with_flags(flags: &[&'static str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut node = Self { dir, pmfd: None, flags: flags.to_vec() };
+        let mut node = Self { dir, pmfd: None, flags: flags.to_vec(), inside: None };
         node.start();
         node
+    }
+
+    /// In namespaces of these kinds (`-m`, `-n`), after this script has run there in the node's
+    /// directory. Root only.
+    pub fn inside(kinds: &'static str, script: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let script = format!("cd {} && {script} && echo > inside && exec sleep 1000", dir.path().display());
+        let holder = Command::new("unshare").args([kinds, "sh", "-c", &script]).spawn().unwrap();
+        let inside = Some(Inside { holder, kinds });
+        let mut node = Self { dir, pmfd: None, flags: Vec::new(), inside };
+        eventually("the namespaces are set up", || node.path("inside").exists());
+        node.start();
+        node
+    }
+
+    /// Runs a script inside, in the node's directory.
+    pub fn script_inside(&self, script: &str) -> Done {
+        let script = format!("cd {} && {script}", self.dir.path().display());
+        run(self.command("sh").args(["-c", &script]))
+    }
+
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let Some(Inside { holder, kinds }) = &self.inside else { return Command::new(program) };
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &holder.id().to_string(), kinds]).arg(program);
+        command
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        let path = self.path("run/pmfd.sock");
+        let Some(Inside { holder, .. }) = &self.inside else { return path };
+        Path::new(&format!("/proc/{}/root", holder.id())).join(path.strip_prefix("/").unwrap())
     }
 
     /// Starts pmfd, the first one or the next.
     pub fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pmfd"));
+        let mut command = self.command(env!("CARGO_BIN_EXE_pmfd"));
         command.args(&self.flags).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let pmfd = self.environment(&mut command).spawn().unwrap();
         self.pmfd = Some(pmfd);
-        eventually("pmfd listens", || UnixStream::connect(self.path("run/pmfd.sock")).is_ok());
+        eventually("pmfd listens", || UnixStream::connect(self.socket()).is_ok());
     }
 
     pub fn kill_pmfd(&mut self) {
@@ -73,7 +120,7 @@ impl Node {
         assert!(self.pmfd.take().unwrap().wait().unwrap().success());
     }
 
-    fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    pub fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("RGM_RUN_DIR", self.path("run"))
             .env("RGM_STATE_DIR", self.path("state"))
@@ -88,7 +135,7 @@ impl Node {
 
     /// pmfadm, not started yet.
     pub fn adm_command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pmfadm"));
+        let mut command = self.command(env!("CARGO_BIN_EXE_pmfadm"));
         command.args(args).stdin(Stdio::null());
         self.environment(&mut command);
         command
@@ -129,7 +176,7 @@ impl Node {
     }
 
     pub fn log(&self) -> String {
-        fs::read_to_string(self.path("log")).unwrap()
+        fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
     /// The lines that the processes of a test have written.
@@ -165,7 +212,7 @@ impl Node {
     }
 
     pub fn client(&self) -> Client {
-        Client::connect::<Refusal>(&self.path("run/pmfd.sock")).unwrap()
+        Client::connect::<Refusal>(&self.socket()).unwrap()
     }
 
     /// Reads events until one is as wanted.
@@ -195,7 +242,7 @@ impl Drop for Node {
         if self.pmfd.is_none() {
             self.start();
         }
-        let stopped = run(self.environment(Command::new(env!("CARGO_BIN_EXE_pmfd")).arg("--stop-all")));
+        let stopped = run(self.environment(self.command(env!("CARGO_BIN_EXE_pmfd")).arg("--stop-all")));
         let mut pmfd = self.pmfd.take().unwrap();
         if stopped.code != 0 {
             pmfd.kill().unwrap();

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod deadman;
+mod deadman_alone;
 mod kit;
 mod life;
 mod many;

@@ -68,8 +68,10 @@ pub struct Armed {
 pub struct Fired {
     /// The deadline that passed.
     pub deadline_boot_ms: u64,
-    /// When it was noticed: everything was killed within this moment.
+    /// When that was noticed.
     pub fired_boot_ms: u64,
+    /// When everything had been killed: from then on no process did anything but end.
+    pub killed_boot_ms: u64,
     /// When the last process was gone; none: some are left.
     pub empty_boot_ms: Option<u64>,
     /// Nothing may be started before this.
