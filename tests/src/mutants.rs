@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const SEED: u64 = 1_000_000;
 
 /// A mutant that lives longer has got away.
-const LIFE_MAX: Duration = Duration::from_secs(20);
+const LIFE_MAX: Duration = Duration::from_secs(40);
 
 /// Hunts all of them and prints the table. False: one got away.
 pub fn hunt_all(threads: usize, time: Duration) -> Result<bool> {

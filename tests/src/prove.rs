@@ -89,7 +89,7 @@ fn replay_kept() -> Result<bool> {
 /// Shrinks what was found, writes it down, and says where.
 pub fn keep(failure: &Failure) -> Result<String> {
     let finding = &failure.finding;
-    let mut small = sim::shrink(&failure.schedule, &finding.rule, SHRINKING);
+    let mut small = sim::shrink(&failure.schedule, finding, SHRINKING);
     let again = sim::replay(&small).err();
     let found = again.as_ref().map_or(&finding.found, |f| &f.finding.found);
     small.heading.about = format!("{}: {found} ({})", finding.rule, failure.schedule.heading.about);

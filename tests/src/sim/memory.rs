@@ -243,6 +243,8 @@ impl World {
         match awaited.method {
             Method::Init if ending != Ending::Lost => drop(self.memory.init_due.remove(&place)),
             Method::Boot if ending != Ending::Lost => drop(self.memory.boot_due.remove(&place)),
+            // It may never have begun, and counts as failed.
+            Method::Update if ending != Ending::Lost => drop(self.memory.update_due.remove(&place)),
             Method::Start if ending == Ending::Exited(0) => self.restarted(&place),
             _ => {}
         }

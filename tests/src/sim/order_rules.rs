@@ -288,7 +288,7 @@ impl World {
         let falls = |r: &ResourceName| {
             let leans =
                 |r: &Resource| self.repo.deps(r, &order.node).iter().any(|d| d.flavour != Flavour::Weak);
-            let restarts = site.journal.get(r).is_some_and(|c| c.restart.is_some());
+            let restarts = site.told(r).is_some_and(|c| c.restart.is_some());
             let meant = |r: &Resource| r.enabled.on_at(&order.node) && self.repo.wants(&r.group, &order.node);
             restarts || self.repo.resources.get(r).is_none_or(|r| leans(r) || !meant(r))
         };

@@ -25,6 +25,8 @@ pub(super) struct Traits {
     members: usize,
     pub(super) steps: usize,
     flavours: bool,
+    /// Most dependencies are in this one of the four lists.
+    favourite: Option<usize>,
     across: bool,
     qualifiers: bool,
     affinities: bool,
@@ -59,6 +61,7 @@ impl Traits {
             members,
             steps,
             flavours: chance.percent(50),
+            favourite: chance.percent(50).then(|| chance.below(4)),
             across: chance.percent(40),
             qualifiers: chance.percent(25),
             affinities: chance.percent(30),
@@ -208,13 +211,13 @@ pub(super) fn creation(
     let mut lists: [Vec<String>; 4] = Default::default();
     for d in 0..r {
         if chance.percent(35) {
-            let list = if traits.flavours { chance.below(4) } else { 0 };
+            let list = flavour(chance, traits);
             lists[list].push(element(chance, traits, &format!("r{g}x{d}"), nodes));
         }
     }
     if traits.across && g > 0 && chance.percent(35) {
         let other = g - 1 - chance.below(g.min(5));
-        let list = if traits.flavours { chance.below(4) } else { 0 };
+        let list = flavour(chance, traits);
         let target = chance.below(traits.members);
         lists[list].push(element(chance, traits, &format!("r{other}x{target}"), nodes));
     }
@@ -236,6 +239,15 @@ pub(super) fn creation(
         group: GroupName::new(&format!("g{g}")).unwrap_or_else(|e| unreachable!("{e}")),
         props,
         enable: chance.percent(30),
+    }
+}
+
+/// Which of the four lists of dependencies.
+fn flavour(chance: &mut Chance, traits: &Traits) -> usize {
+    match traits.favourite {
+        Some(one) if chance.percent(70) => one,
+        _ if traits.flavours => chance.below(4),
+        _ => 0,
     }
 }
 

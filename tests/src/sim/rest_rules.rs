@@ -190,6 +190,10 @@ impl World {
                 );
             }
         }
+        // On its way down behind one that failed to stop, it has lost its monitor already.
+        if self.is_anything_frozen() {
+            return Ok(());
+        }
         let monitor = self.repo.declares(&r.name, Method::MonitorStart) && r.monitored.on_at(node);
         if monitor && !x.monitor && !x.monitor_failed {
             return finding("INV-08", format!("{} is not monitored on {node}", r.name));

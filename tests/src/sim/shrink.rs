@@ -3,31 +3,42 @@
 
 use super::hunt::replay;
 use super::schedule::{Heard, Schedule, Step};
+use super::world::Finding;
 use rgm_core::Ending;
 use rgm_types::Command;
 use std::time::{Duration, Instant};
 
-/// Shrinks a schedule that breaks this rule, for as long as that.
-pub fn shrink(schedule: &Schedule, rule: &str, budget: Duration) -> Schedule {
+/// So many words tell one finding of a rule from another.
+const WORDS: usize = 6;
+
+/// Shrinks a schedule that finds this, for as long as that.
+pub fn shrink(schedule: &Schedule, finding: &Finding, budget: Duration) -> Schedule {
     let end = Instant::now() + budget;
     let mut best = schedule.clone();
     loop {
         let before = best.clone();
-        leave_out(&mut best, rule, end);
-        simplify(&mut best, rule, end);
-        fewer_nodes(&mut best, rule);
+        leave_out(&mut best, finding, end);
+        simplify(&mut best, finding, end);
+        fewer_nodes(&mut best, finding);
         if best == before || Instant::now() >= end {
             return best;
         }
     }
 }
 
-fn still_finds(schedule: &Schedule, rule: &str) -> bool {
-    replay(schedule).is_err_and(|failure| failure.finding.rule == rule)
+fn still_finds(schedule: &Schedule, finding: &Finding) -> bool {
+    replay(schedule).is_err_and(|failure| kind(&failure.finding) == kind(finding))
+}
+
+/// What was found, whatever it was found of: names have digits in them.
+fn kind(finding: &Finding) -> (&str, Vec<&str>) {
+    let named = |word: &&str| word.contains(|c: char| c.is_ascii_digit());
+    let words = finding.found.split_whitespace().filter(|word| !named(word));
+    (&finding.rule, words.take(WORDS).collect())
 }
 
 /// Leaves out runs of steps: halves, quarters, …, single ones.
-fn leave_out(best: &mut Schedule, rule: &str, end: Instant) {
+fn leave_out(best: &mut Schedule, finding: &Finding, end: Instant) {
     let mut size = best.steps.len().div_ceil(2);
     while size > 0 {
         let mut from = best.steps.len();
@@ -36,7 +47,7 @@ fn leave_out(best: &mut Schedule, rule: &str, end: Instant) {
             let to = (from + size).min(best.steps.len());
             let mut fewer = best.clone();
             fewer.steps.drain(from..to);
-            if still_finds(&fewer, rule) {
+            if still_finds(&fewer, finding) {
                 *best = fewer;
             }
         }
@@ -44,7 +55,7 @@ fn leave_out(best: &mut Schedule, rule: &str, end: Instant) {
     }
 }
 
-fn simplify(best: &mut Schedule, rule: &str, end: Instant) {
+fn simplify(best: &mut Schedule, finding: &Finding, end: Instant) {
     let mut i = 0;
     while i < best.steps.len() && Instant::now() < end {
         let plainer = best.steps.get(i).map(plainer).unwrap_or_default();
@@ -53,7 +64,7 @@ fn simplify(best: &mut Schedule, rule: &str, end: Instant) {
             if let Some(place) = other.steps.get_mut(i) {
                 *place = step;
             }
-            if still_finds(&other, rule) {
+            if still_finds(&other, finding) {
                 *best = other;
             }
         }
@@ -61,11 +72,11 @@ fn simplify(best: &mut Schedule, rule: &str, end: Instant) {
     }
 }
 
-fn fewer_nodes(best: &mut Schedule, rule: &str) {
+fn fewer_nodes(best: &mut Schedule, finding: &Finding) {
     while best.heading.nodes > 1 {
         let mut fewer = best.clone();
         fewer.heading.nodes -= 1;
-        if !still_finds(&fewer, rule) {
+        if !still_finds(&fewer, finding) {
             return;
         }
         *best = fewer;

@@ -101,6 +101,15 @@ impl Site {
         self.journal.values().filter_map(|c| Some(c.flight.as_ref()?.token)).collect()
     }
 
+    /// What its journal was told last of a resource, be it still on its way.
+    pub(super) fn told(&self, r: &ResourceName) -> Option<&Cell> {
+        let record = |m: &'_ Message| matches!(m, Message::Record(name, _) if name == r);
+        match self.inbox.iter().rfind(|m| record(m)) {
+            Some(Message::Record(_, cell)) => cell.as_ref(),
+            _ => self.journal.get(r),
+        }
+    }
+
     /// Methods that were ordered and have not arrived yet.
     pub(super) fn ordered(&self) -> impl Iterator<Item = Token> + '_ {
         self.inbox.iter().filter_map(|m| match m {

@@ -164,7 +164,8 @@ impl Rgm {
             return;
         }
         self.motions.entry(group.clone()).or_default().standing = standing;
-        let linked = self.conf.neighbours(group).chain(self.conf.foreign(group));
+        let far = self.conf.foreign(group).filter(|_| !mutant!(self, BlockedNotReevaluated));
+        let linked = self.conf.neighbours(group).chain(far);
         let others: BTreeSet<GroupName> = linked.chain(self.waiting_for_room(group)).cloned().collect();
         self.dirty.extend(others);
     }
