@@ -1,6 +1,6 @@
 //! The client: a method a request.
 
-use crate::endpoints::{Again, Endpoints};
+use crate::endpoints::{Call, Endpoints};
 use crate::request::{Page, Range, Span, Txn, TxnDone};
 use crate::wire::{
     CompactionRequest, Empty, LeaseGrantRequest, LeaseRequest, LeaseResponse, MemberListResponse,
@@ -81,42 +81,37 @@ impl Client {
 
     /// Reads keys.
     pub async fn range(&self, range: Range) -> Result<Page, Error> {
-        let request = RangeRequest::from(range);
-        let answer: RangeResponse =
-            self.endpoints.ask("/etcdserverpb.KV/Range", request, Again::Yes, self.timeout).await?;
+        let call = Call { leader: !range.serializable, ..self.call("/etcdserverpb.KV/Range") };
+        let answer: RangeResponse = self.endpoints.ask(call, RangeRequest::from(range)).await?;
         Ok(answer.into())
     }
 
     /// Does a transaction, once: see [`Error::outcome_unknown`].
     pub async fn txn(&self, txn: Txn) -> Result<TxnDone, Error> {
-        let again = if txn.writes() { Again::No } else { Again::Yes };
-        let request = TxnRequest::from(txn);
-        let answer: TxnResponse =
-            self.endpoints.ask("/etcdserverpb.KV/Txn", request, again, self.timeout).await?;
+        let call = Call { again: !txn.writes(), ..self.call("/etcdserverpb.KV/Txn") };
+        let answer: TxnResponse = self.endpoints.ask(call, TxnRequest::from(txn)).await?;
         Ok(answer.into())
     }
 
     /// Makes a lease. (Where an answer was lost another one may be left, which nobody renews.)
     pub async fn grant(&self, ttl_s: i64) -> Result<Lease, Error> {
-        let request = LeaseGrantRequest { ttl: ttl_s };
-        let answer: LeaseResponse =
-            self.endpoints.ask("/etcdserverpb.Lease/LeaseGrant", request, Again::Yes, self.timeout).await?;
+        let call = self.call("/etcdserverpb.Lease/LeaseGrant");
+        let answer: LeaseResponse = self.endpoints.ask(call, LeaseGrantRequest { ttl: ttl_s }).await?;
         Ok(Lease { id: answer.id, ttl_s: answer.ttl })
     }
 
     /// Renews a lease, in one round trip; seconds it lives from now on, 0: it is gone.
     pub async fn keep_alive(&self, id: i64) -> Result<i64, Error> {
+        let call = self.call("/etcdserverpb.Lease/LeaseKeepAlive");
         let requests = || tokio_stream::once(LeaseRequest { id });
-        let (answer, _): (LeaseResponse, _) =
-            self.endpoints.stream("/etcdserverpb.Lease/LeaseKeepAlive", requests, self.timeout).await?;
+        let (answer, _): (LeaseResponse, _) = self.endpoints.stream(call, requests).await?;
         Ok(answer.ttl)
     }
 
     /// Ends a lease, and every key that goes with it. One that is gone already is no error.
     pub async fn revoke(&self, id: i64) -> Result<(), Error> {
-        let request = LeaseRequest { id };
-        let path = "/etcdserverpb.Lease/LeaseRevoke";
-        match self.endpoints.ask::<_, Empty>(path, request, Again::Yes, self.timeout).await {
+        let call = self.call("/etcdserverpb.Lease/LeaseRevoke");
+        match self.endpoints.ask::<_, Empty>(call, LeaseRequest { id }).await {
             Err(Error::Refused { why, .. }) if why.contains("lease not found") => Ok(()),
             answer => answer.map(drop),
         }
@@ -124,24 +119,21 @@ impl Client {
 
     /// Seconds a lease has left; -1: it is gone.
     pub async fn time_to_live(&self, id: i64) -> Result<i64, Error> {
-        let request = LeaseRequest { id };
-        let answer: LeaseResponse = self
-            .endpoints
-            .ask("/etcdserverpb.Lease/LeaseTimeToLive", request, Again::Yes, self.timeout)
-            .await?;
+        let call = self.call("/etcdserverpb.Lease/LeaseTimeToLive");
+        let answer: LeaseResponse = self.endpoints.ask(call, LeaseRequest { id }).await?;
         Ok(answer.ttl)
     }
 
     /// Follows all keys that begin with `prefix`, from that revision on; 0: from now on.
     pub async fn watch(&self, prefix: &[u8], from_revision: i64) -> Result<Watch, Error> {
-        watch::open(&self.endpoints, Span::Prefix(prefix.to_vec()), from_revision, self.timeout).await
+        let call = self.call("/etcdserverpb.Watch/Watch");
+        watch::open(&self.endpoints, call, Span::Prefix(prefix.to_vec()), from_revision).await
     }
 
     /// Makes etcd forget all revisions before that one.
     pub async fn compact(&self, revision: i64) -> Result<(), Error> {
-        let request = CompactionRequest { revision };
-        let path = "/etcdserverpb.KV/Compact";
-        self.endpoints.ask::<_, Empty>(path, request, Again::Yes, self.timeout).await.map(drop)
+        let call = self.call("/etcdserverpb.KV/Compact");
+        self.endpoints.ask::<_, Empty>(call, CompactionRequest { revision }).await.map(drop)
     }
 
     /// How that endpoint is: one of [`Client::endpoints`].
@@ -150,8 +142,8 @@ impl Client {
             self.endpoints.urls().iter().position(|url| url == endpoint).ok_or_else(|| Error::Settings {
                 reason: format!("endpoints: {endpoint} is none of them"),
             })?;
-        let path = "/etcdserverpb.Maintenance/Status";
-        let answer: StatusResponse = self.endpoints.ask_one(number, path, Empty {}, self.timeout).await?;
+        let call = Call { leader: false, ..self.call("/etcdserverpb.Maintenance/Status") };
+        let answer: StatusResponse = self.endpoints.ask_one(number, call, Empty {}).await?;
         let header = answer.header.unwrap_or_default();
         Ok(EndpointStatus {
             member: header.member_id,
@@ -166,8 +158,8 @@ impl Client {
 
     /// Who belongs to etcd.
     pub async fn member_list(&self) -> Result<Vec<Member>, Error> {
-        let path = "/etcdserverpb.Cluster/MemberList";
-        let answer: MemberListResponse = self.endpoints.ask(path, Empty {}, Again::Yes, self.timeout).await?;
+        let call = Call { leader: false, ..self.call("/etcdserverpb.Cluster/MemberList") };
+        let answer: MemberListResponse = self.endpoints.ask(call, Empty {}).await?;
         Ok(answer
             .members
             .into_iter()
@@ -179,5 +171,10 @@ impl Client {
                 learner: member.is_learner,
             })
             .collect())
+    }
+
+    /// As most requests go.
+    fn call(&self, method: &'static str) -> Call {
+        Call { method, again: true, leader: true, limit: self.timeout }
     }
 }

@@ -39,15 +39,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// May a request be sent again after an attempt without an answer?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    Yes,
-    No,
+/// How a request is to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    /// The method's path.
+    pub method: &'static str,
+    /// It may be sent again after an attempt without an answer.
+    pub again: bool,
+    /// An endpoint that has no leader shall say so instead of keeping us waiting.
+    pub leader: bool,
+    /// All the time it may take.
+    pub limit: Duration,
 }
-
-/// What an attempt asks: a method and its message.
-pub(crate) type Method = &'static str;
 
 #[derive(Debug)]
 pub(crate) struct Endpoints {
@@ -97,28 +100,16 @@ impl Endpoints {
     }
 
     /// Asks until one endpoint answers or the time is over.
-    pub async fn ask<Q, A>(
-        &self,
-        method: Method,
-        request: Q,
-        again: Again,
-        limit: Duration,
-    ) -> Result<A, Error>
+    pub async fn ask<Q, A>(&self, call: Call, request: Q) -> Result<A, Error>
     where
         Q: Message + Clone + 'static,
         A: Message + Default + 'static,
     {
-        self.turn(again, limit, async |node| self.unary(node, method, request.clone()).await).await
+        self.turn(call, async |node| self.unary(node, call, request.clone()).await).await
     }
 
     /// Asks that endpoint alone, by its number.
-    pub async fn ask_one<Q, A>(
-        &self,
-        number: usize,
-        method: Method,
-        request: Q,
-        limit: Duration,
-    ) -> Result<A, Error>
+    pub async fn ask_one<Q, A>(&self, number: usize, call: Call, request: Q) -> Result<A, Error>
     where
         Q: Message + Clone + 'static,
         A: Message + Default + 'static,
@@ -126,8 +117,8 @@ impl Endpoints {
         let Some(node) = self.nodes.get(number) else {
             return Err(Error::Away { tried: Vec::new() });
         };
-        let attempt = async |node: &Node| self.unary(node, method, request.clone()).await;
-        let failure = match self.attempt(node, Instant::now() + limit, &attempt).await {
+        let attempt = async |node: &Node| self.unary(node, call, request.clone()).await;
+        let failure = match self.attempt(node, Instant::now() + call.limit, &attempt).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
@@ -143,21 +134,20 @@ impl Endpoints {
     /// Opens a stream of requests and answers at one of the endpoints, and takes the first answer.
     pub async fn stream<S, Q, A>(
         &self,
-        method: Method,
+        call: Call,
         requests: impl Fn() -> S,
-        limit: Duration,
     ) -> Result<(A, Streaming<A>), Error>
     where
         S: Stream<Item = Q> + Send + 'static,
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
-        self.turn(Again::Yes, limit, async |node| {
+        self.turn(call, async |node| {
             let (mut grpc, token) = self.ready(node).await?;
             let mut request = requests().into_streaming_request();
-            sign(&mut request, token);
-            let opened =
-                grpc.streaming(request, PathAndQuery::from_static(method), ProstCodec::default()).await;
+            sign(&mut request, call, token);
+            let path = PathAndQuery::from_static(call.method);
+            let opened = grpc.streaming(request, path, ProstCodec::default()).await;
             let mut answers = self.judged(node, opened)?.into_inner();
             match self.judged(node, answers.message().await)? {
                 Some(first) => Ok((first, answers)),
@@ -170,13 +160,12 @@ impl Endpoints {
     /// The rounds. See the module.
     async fn turn<A>(
         &self,
-        again: Again,
-        limit: Duration,
+        call: Call,
         attempt: impl AsyncFn(&Node) -> Result<A, Failure>,
     ) -> Result<A, Error> {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + call.limit;
         let count = self.nodes.len();
-        let share = limit / u32::try_from(count).unwrap_or(u32::MAX);
+        let share = call.limit / u32::try_from(count).unwrap_or(u32::MAX);
         let mut tried: Vec<Option<Failure>> = self.nodes.iter().map(|_| None).collect();
         loop {
             for _ in 0..count {
@@ -186,7 +175,7 @@ impl Endpoints {
                 match self.attempt(node, until, &attempt).await {
                     Ok(answer) => return Ok(answer),
                     Err(Failure::Final(error)) => return Err(error),
-                    Err(Failure::Unknown(why)) if again == Again::No => {
+                    Err(Failure::Unknown(why)) if !call.again => {
                         self.first.store((number + 1) % count, Ordering::Relaxed);
                         return Err(Error::Unknown { endpoint: node.url.clone(), why });
                     }
@@ -247,15 +236,16 @@ impl Endpoints {
         result
     }
 
-    async fn unary<Q, A>(&self, node: &Node, method: Method, request: Q) -> Result<A, Failure>
+    async fn unary<Q, A>(&self, node: &Node, call: Call, request: Q) -> Result<A, Failure>
     where
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
         let (mut grpc, token) = self.ready(node).await?;
         let mut request = Request::new(request);
-        sign(&mut request, token);
-        let answer = grpc.unary(request, PathAndQuery::from_static(method), ProstCodec::default()).await;
+        sign(&mut request, call, token);
+        let path = PathAndQuery::from_static(call.method);
+        let answer = grpc.unary(request, path, ProstCodec::default()).await;
         Ok(self.judged(node, answer)?.into_inner())
     }
 
@@ -341,11 +331,12 @@ async fn accepted(channel: Channel) -> Result<(), Failure> {
     }
 }
 
-/// Shows the token, where there is one. An endpoint that has lost its leader is to say so instead of
-/// keeping us waiting.
-fn sign<T>(request: &mut Request<T>, token: Option<String>) {
+/// Shows the token, where there is one, and whether a leader is needed.
+fn sign<T>(request: &mut Request<T>, call: Call, token: Option<String>) {
     let metadata = request.metadata_mut();
-    metadata.insert("hasleader", tonic::metadata::MetadataValue::from_static("true"));
+    if call.leader {
+        metadata.insert("hasleader", tonic::metadata::MetadataValue::from_static("true"));
+    }
     if let Some(token) = token.and_then(|token| token.parse().ok()) {
         metadata.insert("token", token);
     }

@@ -121,6 +121,7 @@ pub(crate) fn judge(status: &Status, endpoint: &str, user: Option<&str>) -> Fail
         }
         // Refused before it was proposed.
         Code::ResourceExhausted if says("too many requests") => Failure::NotDone(why),
+        Code::Unavailable if says("no leader") => Failure::NotDone(why),
         Code::PermissionDenied | Code::Unauthenticated => denied(endpoint, user, why),
         Code::InvalidArgument | Code::FailedPrecondition if says("auth") || says("user name") => {
             denied(endpoint, user, why)

@@ -8,7 +8,7 @@
 //! A client belongs to the tokio runtime that uses it first: its connections live there. A program
 //! with two runtimes makes two clients.
 //!
-//! With the feature `server` the module [`server`] starts real etcd processes.
+//! With the feature `server` the module `server` starts real etcd processes.
 #![forbid(unsafe_code)]
 
 mod client;

@@ -5,7 +5,7 @@
 //! within the request timeout ends the watch. One that lost its leader says so and ends it too. The
 //! caller opens it anew, from the revision behind the last one it has seen.
 
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Call, Endpoints};
 use crate::error::{Failure, judge};
 use crate::request::Span;
 use crate::wire::{Empty, Event, EventType, WatchCreateRequest, WatchRequest, WatchResponse, watch_request};
@@ -69,9 +69,9 @@ pub enum WatchEnd {
 
 pub(crate) async fn open(
     endpoints: &Endpoints,
+    call: Call,
     span: Span,
     from_revision: i64,
-    timeout: Duration,
 ) -> Result<Watch, Error> {
     let (key, range_end) = span.bounds();
     let create = WatchCreateRequest { key, range_end, start_revision: from_revision };
@@ -87,9 +87,8 @@ pub(crate) async fn open(
         ReceiverStream::new(receiver)
     };
     // The first answer says that it was created.
-    let (_, answers): (WatchResponse, _) =
-        endpoints.stream("/etcdserverpb.Watch/Watch", fresh, timeout).await?;
-    Ok(Watch { requests, answers, timeout, heard: Instant::now(), asked: false })
+    let (_, answers): (WatchResponse, _) = endpoints.stream(call, fresh).await?;
+    Ok(Watch { requests, answers, timeout: call.limit, heard: Instant::now(), asked: false })
 }
 
 impl Watch {
