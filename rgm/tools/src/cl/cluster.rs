@@ -1,5 +1,6 @@
 //! `cluster` (reference 7.8), and what goes beyond it: the event log and declarative files.
 
+mod cert;
 mod check;
 mod events;
 mod shutdown;
@@ -179,6 +180,10 @@ fn apply(call: &Call) -> Result<Work, Failure> {
 
 fn check_configuration(call: &Call) -> Result<Work, Failure> {
     check::run(call)
+}
+
+fn certificates(call: &Call) -> Result<Work, Failure> {
+    cert::run(call)
 }
 
 fn list_checks(call: &Call) -> Result<Work, Failure> {

@@ -23,6 +23,7 @@ pub const CLUSTER: Suite = Suite {
         EXPORT,
         CREATE,
         SET,
+        CERT,
         LIST,
         LIST_CMDS,
         SHUTDOWN,
@@ -161,6 +162,37 @@ const SET: Subcommand = Subcommand {
     operands: ANY,
     examples: &[("set -p Concentrate_load=TRUE", "fill nodes one after the other")],
     run: super::set,
+};
+const CERT: Subcommand = Subcommand {
+    name: "cert",
+    summary: "make and show the certificates that nodes of several machines know each other by",
+    description: &[
+        "init makes the certificate authority of a cluster: ca.crt and ca.key. issue makes the certificate and the key of a node: NODE.crt and NODE.key. A node needs ca.crt and its own two files; ca.key is only needed to issue. show prints what the certificates in a file say.",
+        "An authority and a key are never overwritten. For a node that has a key, issue makes a new certificate of the same key and, if no --host is given, the same hosts; daemons take it without a restart.",
+    ],
+    options: &[
+        value("-c", "CLUSTER", Complete::Nothing, "init: name of the cluster").or("--cluster"),
+        value("-n", "NODE", Complete::Names("nodes"), "issue: name of the node").or("--node"),
+        value(
+            "--host",
+            "HOST,...",
+            Complete::Nothing,
+            "issue: a host name or IP address of it, for other programs such as etcd; may be repeated",
+        ),
+        value("--days", "DAYS", Complete::Nothing, "issue: how long it is valid; 1095 if not given"),
+        value("-d", "DIR", Complete::Files, "directory of the files; /etc/rgm/tls if not given")
+            .or("--directory"),
+        flag("--dry-run", "say what would be written, and write nothing"),
+        JSON,
+    ],
+    needs: &[],
+    operands: Operands { shown: "init|issue|show FILE", optional: false, complete: Complete::Files },
+    examples: &[
+        ("cert init -c planets", "make the authority of a cluster"),
+        ("cert issue -n n1 --host 10.0.0.1", "make certificate and key of a node"),
+        ("cert show /etc/rgm/tls/n1.crt", "print what a certificate says, and how long it is valid"),
+    ],
+    run: super::certificates,
 };
 const LIST: Subcommand = Subcommand {
     name: "list",

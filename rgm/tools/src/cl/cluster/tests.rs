@@ -101,3 +101,63 @@ fn what_is_not_possible_is_refused_with_the_reason() {
         assert!(got == code && text.contains(reason), "{words:?}: {got} {text}");
     }
 }
+
+#[test]
+fn certificates_are_made_renewed_and_shown_and_nothing_is_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls = dir.path().join("tls");
+    let tls = tls.to_str().unwrap();
+    let shown = |work: Work| work.print.replace(tls, "DIR");
+    let first_lines = |text: &str, n: usize| text.lines().take(n).map(str::to_owned).collect::<Vec<_>>();
+    let init = ["cert", "init", "-c", "planets", "-d", tls];
+    let dry = shown(said(&[&init[..], &["--dry-run"]].concat()));
+    assert_eq!(first_lines(&dry, 2), ["DIR/ca.key: would be written", "DIR/ca.crt: would be written"]);
+    assert!(!std::path::Path::new(tls).exists());
+    assert!(
+        shown(said(&init)).contains("DIR/ca.crt: written\ncertificate authority of cluster planets, valid")
+    );
+    let (code, text) = refused(&init);
+    assert_eq!(code, 39, "{text}");
+    let issue = ["cert", "issue", "-n", "n1", "--host", "10.0.0.1,n1.example.org", "--days", "10", "-d", tls];
+    let text = shown(said(&issue));
+    assert!(text.starts_with("DIR/n1.key: written\nDIR/n1.crt: written\n"), "{text}");
+    let text = shown(said(&["cert", "issue", "-n", "n1", "-d", tls]));
+    assert!(text.starts_with("DIR/n1.crt: replaced\ncertificate of node n1 of cluster planets, "), "{text}");
+    let file = format!("{tls}/n1.crt");
+    let sheet = shown(said(&["cert", "show", &file]));
+    for (label, value) in [
+        ("Certificate:", "DIR/n1.crt"),
+        ("Cluster:", "planets"),
+        ("Node:", "n1"),
+        ("Hosts:", "n1, 10.0.0.1, n1.example.org"),
+        ("Valid Until:", "(1094 days left)"),
+    ] {
+        let line = sheet.lines().find(|line| line.trim_start().starts_with(label)).unwrap();
+        assert!(line.ends_with(value), "{line}");
+    }
+    let json = said(&["cert", "show", "--json", &file]).print;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json[0]["node"], &json[0]["days_left"]), (&"n1".into(), &1094.into()));
+}
+
+#[test]
+fn a_call_for_certificates_that_can_not_be_carried_out_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().to_str().unwrap();
+    for (words, code, message) in [
+        (&["cert", "made"][..], 3, "cert made: it is cert init, cert issue or cert show"),
+        (&["cert", "init", "-d", dir], 3, "-c is missing"),
+        (&["cert", "init", "-c", ""], 3, "-c is empty"),
+        (&["cert", "init", "-c", "a", "-n", "b"], 3, "-n does not go with cert init"),
+        (&["cert", "init", "-c", "a", "x"], 3, "\"x\" is neither"),
+        (&["cert", "issue", "-n", "n1", "-d", dir], 36, "there is no certificate authority in"),
+        (&["cert", "issue", "-n", "n 1", "-d", dir], 3, "n 1"),
+        (&["cert", "issue", "-n", "n1", "--days", "x"], 3, "--days x: it is a number of days"),
+        (&["cert", "show"], 3, "cert show needs one FILE"),
+        (&["cert", "show", "/no/such.crt"], 35, "/no/such.crt: No such file"),
+        (&["cert", "show", "/etc/passwd"], 3, "/etc/passwd: there is no certificate in it"),
+    ] {
+        let (found, text) = refused(words);
+        assert!(found == code && text.contains(message), "{words:?}: {found} {text}");
+    }
+}
