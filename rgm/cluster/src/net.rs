@@ -79,9 +79,11 @@ pub struct LinkSettings {
     pub handshake: Duration,
     /// Longest message.
     pub message_len_max: usize,
-    /// Bytes that may be sent to a peer and not be written yet; one more, and the link is broken.
+    /// Bytes that may be sent to a peer and not be written yet, some more counted for each message;
+    /// beyond it the link is broken.
     pub queue_bytes_max: usize,
-    /// Bytes that a peer sent and nobody has taken from the events yet; beyond it nothing is read.
+    /// Bytes that a peer sent and nobody has taken from the events yet, counted likewise; beyond it
+    /// nothing is read.
     pub unread_bytes_max: usize,
 }
 
@@ -365,4 +367,11 @@ enum Ended {
     Changed,
     #[error("this node has ended its links")]
     Over,
+}
+
+impl Ended {
+    /// True if this node ended it because it was told to.
+    fn planned(&self) -> bool {
+        matches!(self, Self::NotPeer | Self::Changed | Self::Over)
+    }
 }

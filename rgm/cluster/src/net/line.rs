@@ -1,6 +1,6 @@
 //! A connection as the rest of the program sees it: a bounded queue, and what is known of its life.
 
-use super::frame::{self, HEAD_LEN, Kind};
+use super::frame::{self, Kind};
 use super::{Ended, LinkSettings};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -8,6 +8,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// What a message takes besides its bytes, about, wherever it waits: empty ones are bounded, too.
+pub(super) const MESSAGE_COST: usize = 64;
 
 /// The sending end. What is sent on it goes over this very connection or is lost with it.
 #[derive(Debug, Clone)]
@@ -59,7 +62,7 @@ impl Line {
             pulse.break_off(Ended::TooLong { len: message.len(), max: pulse.message_len_max });
             return false;
         }
-        let len = HEAD_LEN + message.len();
+        let len = MESSAGE_COST + message.len();
         if pulse.queued.fetch_add(len, Ordering::Relaxed) + len > pulse.queue_bytes_max {
             pulse.queued.fetch_sub(len, Ordering::Relaxed);
             pulse.break_off(Ended::Full { max: pulse.queue_bytes_max });
@@ -91,9 +94,9 @@ impl Pulse {
         }
     }
 
-    /// So much of the queue is written.
+    /// A message of this length is written.
     pub fn written(&self, len: usize) {
-        self.queued.fetch_sub(len, Ordering::Relaxed);
+        self.queued.fetch_sub(MESSAGE_COST + len, Ordering::Relaxed);
     }
 
     /// Bytes that are sent and not written yet.
@@ -133,13 +136,13 @@ mod tests {
 
     #[test]
     fn a_message_that_finds_no_room_breaks_the_line_and_none_gets_past_it() {
-        let settings = LinkSettings { queue_bytes_max: 20, ..LinkSettings::default() };
+        let settings = LinkSettings { queue_bytes_max: 140, ..LinkSettings::default() };
         let (line, mut queue) = line(&settings);
         assert!(line.send(b"0123456789"));
         assert!(!line.send(b"0123456789"));
         assert!(!line.send(b"1"), "it would have found room");
-        assert_eq!(line.pulse().broken.get(), Some(&Ended::Full { max: 20 }));
-        assert_eq!(line.pulse().queued(), 15);
+        assert_eq!(line.pulse().broken.get(), Some(&Ended::Full { max: 140 }));
+        assert_eq!(line.pulse().queued(), 74);
         assert_eq!(queue.try_recv().map(|frame| frame.len()), Ok(15));
         assert!(queue.try_recv().is_err());
     }

@@ -4,7 +4,7 @@
 //! [`NetEvent`] promises needs no further care: `Up`, the messages of that connection, `Down`.
 
 use super::dial::dial;
-use super::line::{Line, line};
+use super::line::{Line, MESSAGE_COST, line};
 use super::talk::{Connection, Talk, talk};
 use super::{Ended, LinkSettings, Me, NetEvent, Peer};
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ use tracing::{info, warn};
 /// know this node yet is taken soon after.
 const REDIAL_FIRST: Duration = Duration::from_millis(50);
 /// A partition that is over is found within this time; more seldom tries would save nothing.
-const REDIAL_MAX: Duration = Duration::from_millis(800);
+const REDIAL_MAX: Duration = Duration::from_millis(400);
 /// Reasons that are remembered as said.
 const SAID_MAX: usize = 16;
 
@@ -110,13 +110,17 @@ impl Link {
             Some(offer) = self.offers.recv() => { newer = Some(offer); Ended::Replaced },
             why = talk => why,
         };
-        let why = why.to_string();
+        let (planned, why) = (why.planned(), why.to_string());
         self.condition.send_replace(Condition {
             line: None,
             since: SystemTime::now(),
             why_down: Some(why.clone()),
         });
-        warn!(%node, incarnation, why, "link is down");
+        if planned {
+            info!(%node, incarnation, why, "link is down");
+        } else {
+            warn!(%node, incarnation, why, "link is down");
+        }
         let _nobody = self.events.send(NetEvent::Down { node, why });
         newer
     }
@@ -165,6 +169,6 @@ async fn connect(
 impl LinkSettings {
     fn unread_bytes_max(&self) -> usize {
         // A message longer than that would wait for ever.
-        self.unread_bytes_max.max(self.message_len_max).min(Semaphore::MAX_PERMITS)
+        self.unread_bytes_max.max(MESSAGE_COST + self.message_len_max).min(Semaphore::MAX_PERMITS)
     }
 }

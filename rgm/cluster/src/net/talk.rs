@@ -1,7 +1,7 @@
 //! One connection, from the moment both sides have taken each other to its end.
 
-use super::frame::{self, Decoder, Kind};
-use super::line::Pulse;
+use super::frame::{self, Decoder, HEAD_LEN, Kind};
+use super::line::{MESSAGE_COST, Pulse};
 use super::{Ended, LinkSettings, NetEvent, Payload};
 use rgm_types::NodeName;
 use std::io;
@@ -118,7 +118,7 @@ impl Hearing<'_> {
 
     /// While there is no room, nothing is read: the other side's queue fills, and it learns.
     async fn deliver(&self, bytes: Vec<u8>) -> Result<(), Ended> {
-        let len = u32::try_from(bytes.len().max(1)).unwrap_or(u32::MAX);
+        let len = u32::try_from(MESSAGE_COST + bytes.len()).unwrap_or(u32::MAX);
         let room = match self.room.clone().try_acquire_many_owned(len) {
             Ok(room) => room,
             Err(_) => {
@@ -180,7 +180,7 @@ async fn write(
     let mut next = Some(first);
     while let Some(frame) = next {
         writer.write_all(&frame).await?;
-        pulse.written(frame.len());
+        pulse.written(frame.len() - HEAD_LEN);
         next = queue.try_recv().ok();
     }
     Ok(())

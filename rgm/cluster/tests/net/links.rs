@@ -1,7 +1,7 @@
 //! What a link promises.
 
 use crate::kit::{Node, Relay, Site, name, until};
-use rgm_cluster::net::{Hub, HubSetup, LinkSettings, NetEvent};
+use rgm_cluster::net::{Hub, HubSetup, Identity, LinkSettings, NetEvent};
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
@@ -218,4 +218,54 @@ async fn connect(a: &mut Node, b: &mut Node) {
     b.hub.set_peers(vec![a.peer()]);
     a.up(b.me.as_str(), b.incarnation).await;
     b.up(a.me.as_str(), a.incarnation).await;
+}
+
+#[tokio::test]
+async fn an_authority_is_exchanged_while_the_links_stay() {
+    let (site, next) = (Site::new("planets"), Site::new("planets"));
+    let text = |site: &Site, file: &str| std::fs::read(site.dir.path().join(file)).unwrap();
+    let (old, new) = (text(&site, "ca.crt"), text(&next, "ca.crt"));
+    let both = [new.clone(), old].concat();
+    // Each node has files of its own.
+    let of_node = |node: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let own = site.identity(node);
+        let files =
+            Identity { ca: dir.path().join("ca"), cert: dir.path().join("crt"), key: dir.path().join("key") };
+        for (from, to) in [(&own.ca, &files.ca), (&own.cert, &files.cert), (&own.key, &files.key)] {
+            std::fs::copy(from, to).unwrap();
+        }
+        (dir, files)
+    };
+    let ((_a_dir, a_files), (_b_dir, b_files)) = (of_node("a"), of_node("b"));
+    let started = |node: &str, files: &Identity| {
+        Node::start(HubSetup { identity: files.clone(), ..site.setup(node, 1) })
+    };
+    let (mut a, mut b) = (started("a", &a_files).await, started("b", &b_files).await);
+    connect(&mut a, &mut b).await;
+    let (a_new, b_new) = (next.identity("a"), next.identity("b"));
+    let trust = |files: &Identity, text: &[u8]| std::fs::write(&files.ca, text).unwrap();
+    let pair = |files: &Identity, new: &Identity| {
+        std::fs::copy(&new.key, &files.key).unwrap();
+        std::fs::copy(&new.cert, &files.cert).unwrap();
+    };
+    let steps: [&dyn Fn(); 6] = [
+        &|| trust(&a_files, &both),
+        &|| trust(&b_files, &both),
+        &|| pair(&a_files, &a_new),
+        &|| pair(&b_files, &b_new),
+        &|| trust(&a_files, &new),
+        &|| trust(&b_files, &new),
+    ];
+    for step in steps {
+        step();
+        a.send("b", b"the connection there is stays");
+        b.message("a").await;
+        a.hub.set_peers(vec![]);
+        a.down("b").await;
+        b.down("a").await;
+        a.hub.set_peers(vec![b.peer()]);
+        a.up("b", 1).await;
+        b.up("a", 1).await;
+    }
 }

@@ -265,6 +265,25 @@ async fn strangers_who_say_nothing_are_sent_away() {
 }
 
 #[tokio::test]
+async fn strangers_beyond_a_number_take_the_place_of_the_oldest_and_a_member_still_gets_in() {
+    let site = Site::new("planets");
+    let mut setup = site.setup("b", 1);
+    setup.settings.handshake = 2 * PATIENCE;
+    let mut b = Node::start(setup).await;
+    let mut strangers = Vec::new();
+    for _ in 0..150 {
+        strangers.push(TcpStream::connect(b.hub.address()).await.unwrap());
+    }
+    let read = timeout(PATIENCE, strangers[0].read(&mut [0; 64])).await.unwrap();
+    assert!(!matches!(read, Ok(1..)));
+    let mut a = site.node("a", 1).await;
+    introduce(&a, &b);
+    both_up(&mut a, &mut b).await;
+    let held = strangers.last().unwrap().try_read(&mut [0; 64]).unwrap_err();
+    assert_eq!(held.kind(), std::io::ErrorKind::WouldBlock, "the youngest may still say who it is");
+}
+
+#[tokio::test]
 async fn the_same_refusal_is_logged_once() {
     keep_log();
     let (site, other) = (Site::new("noisy"), Site::new("noisy"));
