@@ -235,8 +235,7 @@ impl Rgm {
         self.stir(group);
         let near: Vec<GroupName> = self.conf.neighbours(group).cloned().collect();
         near.iter().for_each(|g| self.stir(g));
-        let far: BTreeSet<GroupName> = self.conf.foreign(group).cloned().collect();
-        self.dirty.extend(far);
+        self.dirty.extend(self.conf.foreign(group).cloned());
     }
 
     /// Changes what must not be forgotten about a group.

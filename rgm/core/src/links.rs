@@ -162,6 +162,8 @@ pub(crate) struct Links {
     group_deps: BTreeMap<GroupName, Vec<GroupName>>,
     /// Groups linked by affinities or RG_dependencies, both ways.
     neighbours: BTreeMap<GroupName, BTreeSet<GroupName>>,
+    /// Groups linked by dependencies of their resources, both ways.
+    foreign: BTreeMap<GroupName, BTreeSet<GroupName>>,
     nodelists: BTreeMap<GroupName, Vec<NodeName>>,
     facts: BTreeMap<GroupName, Facts>,
 }
@@ -222,6 +224,19 @@ impl Links {
                     set.remove(b);
                 }
             }
+        }
+    }
+
+    /// The resources of a group are linked to those of exactly these others.
+    fn put_foreign(&mut self, group: &GroupName, others: BTreeSet<GroupName>) {
+        for other in self.foreign.remove(group).unwrap_or_default() {
+            self.foreign.get_mut(&other).map(|set| set.remove(group));
+        }
+        for other in &others {
+            self.foreign.entry(other.clone()).or_default().insert(group.clone());
+        }
+        if !others.is_empty() {
+            self.foreign.insert(group.clone(), others);
         }
     }
 
@@ -290,8 +305,8 @@ impl Conf {
     }
 
     /// Other groups that resources of this one depend on, or that depend on them.
-    pub(crate) fn foreign<'a>(&'a self, group: &'a GroupName) -> impl Iterator<Item = &'a GroupName> + 'a {
-        self.members(group).flat_map(|r| self.linked(r)).filter(move |g| *g != group)
+    pub(crate) fn foreign(&self, group: &GroupName) -> impl Iterator<Item = &GroupName> + '_ {
+        self.links.foreign.get(group).into_iter().flatten()
     }
 
     /// RG_affinities.
@@ -353,11 +368,19 @@ impl Conf {
         self.links.put_group(name, says);
         deps.into_iter().for_each(|(r, deps)| self.links.put_resource(&r, deps));
         self.link_network(name);
+        self.link_foreign(name);
     }
 
-    /// A resource is no more.
-    pub(crate) fn unlink_resource(&mut self, r: &ResourceName) {
+    /// A resource of a group is no more.
+    pub(crate) fn unlink_resource(&mut self, r: &ResourceName, group: &GroupName) {
         self.links.forget_resource(r);
+        self.link_foreign(group);
+    }
+
+    fn link_foreign(&mut self, name: &GroupName) {
+        let linked = self.members(name).flat_map(|r| self.linked(r));
+        let others = linked.filter(|group| *group != name).cloned().collect();
+        self.links.put_foreign(name, others);
     }
 
     fn parsed<T>(&self, group: &Group, property: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {

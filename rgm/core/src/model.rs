@@ -77,12 +77,18 @@ impl Conf {
 
     /// Carries out one write, and reads again what it says of others.
     pub fn apply(&mut self, write: &Write) {
+        let deleted = match write {
+            Write::Delete(Key::Resource(r)) => self.resources.get(r).map(|r| r.group.clone()),
+            Write::Put(_) | Write::Delete(_) => None,
+        };
         self.put(write);
         match write {
             Write::Put(Entry::Group(g)) => self.relink_group(&g.name),
             Write::Put(Entry::Resource(r)) => self.relink_group(&r.group),
             Write::Delete(Key::Group(g)) => self.relink_group(g),
-            Write::Delete(Key::Resource(r)) => self.unlink_resource(r),
+            Write::Delete(Key::Resource(r)) => {
+                deleted.into_iter().for_each(|group| self.unlink_resource(r, &group));
+            }
             Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Run(..))
             | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_)) => {}
         }
