@@ -111,7 +111,7 @@ pub struct Rgm {
     /// When each of them counts as timed out.
     deadlines: BTreeSet<(Millis, Token)>,
     next_token: u64,
-    shown: BTreeMap<(GroupName, NodeName), GroupState>,
+    shown: BTreeMap<GroupName, BTreeMap<NodeName, GroupState>>,
     closing: bool,
     /// A copy on which a command is tried.
     rehearsing: bool,

@@ -43,30 +43,28 @@ impl Rgm {
             return if clear && !draining { GroupState::Offline } else { GroupState::PendingOffline };
         }
         let came_up = self.motions.get(&group.name).is_some_and(|m| m.came_up.contains(node));
-        let view = self.outlook();
-        let scene = view.scene(name, node);
-        if !came_up && scene.elsewhere.is_some() {
+        if !came_up && self.not_clear_elsewhere(group, node).is_some() {
             return GroupState::Offline;
         }
-        let plans: Vec<(&Resource, Plan)> =
-            self.conf.members(name).map(|r| (r, view.plan(r, node))).collect();
-        let coming = |(r, plan): &(&Resource, Plan)| match plan {
+        let view = self.outlook();
+        let coming = |r: &Resource, plan: &Plan| match plan {
             Plan::Rest | Plan::Blocked(_) => false,
             Plan::Run(m) => *m != Method::Update,
             Plan::Pass(_) | Plan::Wait(_) => {
                 self.peek(r, node).and_then(Cell::running) != Some(Method::Update)
             }
         };
-        if !came_up && plans.iter().any(coming) {
+        if !came_up && self.conf.members(name).any(|r| coming(r, &view.plan(r, node))) {
             return GroupState::PendingOnline;
         }
+        let plans: Vec<Plan> = self.conf.members(name).map(|r| view.plan(r, node)).collect();
         let stuck = |plan: &Plan| {
             matches!(plan, Plan::Blocked(Block::StopFailed(_) | Block::Group(_) | Block::Elsewhere(_)))
         };
-        if !came_up && plans.iter().any(|(_, plan)| stuck(plan)) {
+        if !came_up && plans.iter().any(stuck) {
             return GroupState::Offline;
         }
-        if plans.iter().any(|(_, plan)| matches!(plan, Plan::Blocked(Block::Foreign(_)))) {
+        if plans.iter().any(|plan| matches!(plan, Plan::Blocked(Block::Foreign(_)))) {
             return GroupState::PendingOnlineBlocked;
         }
         let hurt = |(r, c): (&Resource, &Cell)| {
@@ -77,14 +75,15 @@ impl Rgm {
 
     /// Notes which states of the group changed, logs them and tells those who wait.
     pub(crate) fn show(&mut self, name: &GroupName) {
-        let Some(group) = self.conf.groups.get(name).cloned() else {
-            self.shown.retain(|(g, _), _| g != name);
+        if !self.conf.groups.contains_key(name) {
+            self.shown.remove(name);
             return;
-        };
+        }
         for node in self.nodes_shown(name) {
-            let state = self.group_state(&group, &node);
+            let Some(group) = self.conf.groups.get(name) else { break };
+            let state = self.group_state(group, &node);
             self.note_arrival(name, &node, state);
-            let old = self.shown.insert((name.clone(), node.clone()), state);
+            let old = self.shown.entry(name.clone()).or_default().insert(node.clone(), state);
             if old == Some(state)
                 || (old.is_none() && matches!(state, GroupState::Unmanaged | GroupState::Offline))
             {
@@ -102,9 +101,9 @@ impl Rgm {
         let board = self.boards.get(name);
         let managed = self.conf.groups.get(name).is_some_and(|g| g.managed);
         let quiet = if managed { GroupState::Offline } else { GroupState::Unmanaged };
+        let shown = self.shown.get(name);
         let may_differ = |n: &&NodeName| {
-            let shown = self.shown.get(&(name.clone(), (*n).clone()));
-            shown != Some(&quiet)
+            shown.and_then(|nodes| nodes.get(*n)) != Some(&quiet)
                 || run.is_some_and(|run| run.wanted.contains(*n))
                 || board.is_some_and(|b| b.has_node(n))
         };

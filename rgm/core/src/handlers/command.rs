@@ -49,7 +49,7 @@ impl Rgm {
                 self.boards.remove(name);
                 // Changes that wait are answered after this one: that there is no such group.
                 self.motions.retain(|g, m| g != name || !m.queue.is_empty());
-                self.shown.retain(|(g, _), _| g != name);
+                self.shown.remove(name);
             }
             Write::Put(Entry::Cluster(_) | Entry::Node(_)) => self.freed = true,
             Write::Put(Entry::Type(_) | Entry::Run(..))
