@@ -8,7 +8,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use rgm_types::{Group, GroupName, Hold, Method, Millis, NodeName, ResourceName};
+use rgm_types::{Group, GroupName, GroupRun, Hold, Method, Millis, NodeName, ResourceName};
 
 impl Rgm {
     /// The first event. When every node that is there has just booted, the whole cluster has.
@@ -176,8 +176,11 @@ impl Rgm {
     }
 
     fn forget_debts(&mut self, node: &NodeName) {
-        let groups: BTreeSet<GroupName> = self.conf.runs.keys().cloned().collect();
-        for group in groups {
+        let owes = |run: &GroupRun| {
+            run.stop_failed.iter().any(|(_, n)| n == node) || run.owed.iter().any(|(_, n, _)| n == node)
+        };
+        let owing = self.conf.runs.iter().filter(|(_, run)| owes(run));
+        for group in owing.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.with_run(&group, |run| {
                 run.stop_failed.retain(|(_, n)| n != node);
                 run.owed.retain(|(_, n, _)| n != node);
