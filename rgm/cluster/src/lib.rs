@@ -18,14 +18,17 @@
 //!
 //! **Many machines.** [`net`] carries bytes between nodes over mutual TLS, with certificates that
 //! [`cert`] makes; the far end hands what it gets to the very same agent, and what comes back is poured
-//! into the [`Outlet`] of that node. Who is president, and who is alive, is a matter of leases there;
-//! in one process the president is the process, and every node is alive that has not said otherwise.
+//! into the [`Outlet`] of that node, in the words of [`wire`]. Who is president, and who is alive, is a
+//! matter of leases there: [`member`]. In one process the president is the process, and every node is
+//! alive that has not said otherwise.
 #![forbid(unsafe_code)]
 
 pub mod cert;
 mod inbox;
+pub mod member;
 mod message;
 pub mod net;
+pub mod wire;
 
 pub use inbox::{Arrived, Inbox, Outlet, channel};
 pub use message::{FromNode, ToNode};
@@ -35,4 +38,7 @@ pub trait Link {
     /// Hands a message over, behind those sent before. Never waits; what can't be delivered is lost,
     /// and the report that follows the repair of the link tells.
     fn send(&mut self, message: ToNode);
+
+    /// A report of the node was taken: what was asked of it before may not have arrived, and is known.
+    fn reported(&mut self) {}
 }

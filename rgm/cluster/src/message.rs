@@ -3,9 +3,10 @@
 use rgm_core::cell::Cell;
 use rgm_core::event::{Cause, MethodResult, NodeReport, Order, Token};
 use rgm_types::ResourceName;
+use serde::{Deserialize, Serialize};
 
 /// To a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are orders")]
 pub enum ToNode {
     /// Say what there is: [`FromNode::Joined`], and behind it everything that was not taken yet: the
@@ -27,7 +28,7 @@ pub enum ToNode {
 }
 
 /// From a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromNode {
     /// It is there. Always the first word of a node.
     Joined(NodeReport),

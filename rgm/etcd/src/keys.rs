@@ -9,9 +9,8 @@
 //! | `conf/e/KIND/NAME` | one entry of the configuration | none |
 //! | `conf/p/KIND/NAME/N` | the rest of an entry too large for one key | none |
 //! | `conf/batch/GENERATION/N` | a piece of a commit too large for one transaction, until it is applied | none |
-//! | `members/NODE` | a node that is alive: its incarnation, addresses, versions | the node's |
-//! | `president` | the node that decides | the node's |
-//! | `epoch` | counts the presidents | none |
+//! | `live/members/NODE` | a node that is alive: its incarnation, address, version | the node's |
+//! | `live/president` | the node that decides; the revision that made it is its epoch | the node's |
 //! | `attr/NODE/NAME` | an attribute of a node | the node's, or none if it lasts |
 //!
 //! Nodes and names hold no slash, so that no key is the beginning of another kind's.
@@ -92,14 +91,19 @@ impl Keys {
         self.key(&format!("conf/batch/{batch}/{number:06}"))
     }
 
+    /// What the keys of all that lives begin with: the nodes, and the president among them.
+    pub fn live(&self) -> Vec<u8> {
+        self.key("live/")
+    }
+
     /// What the keys of all living nodes begin with.
     pub fn members(&self) -> Vec<u8> {
-        self.key("members/")
+        self.key("live/members/")
     }
 
     /// A living node.
     pub fn member(&self, node: &str) -> Vec<u8> {
-        self.key(&format!("members/{node}"))
+        self.key(&format!("live/members/{node}"))
     }
 
     /// The node of such a key; `None` for another key.
@@ -109,12 +113,12 @@ impl Keys {
 
     /// The president.
     pub fn president(&self) -> Vec<u8> {
-        self.key("president")
+        self.key("live/president")
     }
 
-    /// How many presidents there have been.
-    pub fn epoch(&self) -> Vec<u8> {
-        self.key("epoch")
+    /// Is it the president's?
+    pub fn is_president(&self, key: &[u8]) -> bool {
+        key == self.president()
     }
 
     /// What the attributes of all nodes begin with.

@@ -1,0 +1,208 @@
+//! Membership: this node's lease, its registration, and the election of the president, in etcd.
+//!
+//! ```text
+//!  lease ── grant ─► deadman armed ─► registered ─► renewed every TTL / 4 ─► deadman moved each time
+//!  watch ── members/… , president ─► News ─► rgmd's loop
+//!                    └─ no president: whoever writes its name there first, under its lease, is it
+//! ```
+//!
+//! **What may be believed.** A node registers only after its deadman is armed, and its deadman fires
+//! before its lease can expire: counted from the moment the last renewal that succeeded was *sent*,
+//! less a margin. So of a node whose registration is gone nothing runs ([`News::Gone`]), whatever
+//! became of its rgmd. A clock that runs at another rate by 200 ppm is covered by the margin many times.
+//!
+//! **Epochs.** The revision at which a president's key was made is its epoch: unique, growing, and
+//! what guards its commits.
+//!
+//! All of it runs on a thread of its own, so that nothing rgmd does can hold up a renewal.
+
+mod lease;
+mod view;
+
+use lease::Lease;
+use rgm_etcd::{Client, Keys};
+use rgm_types::{Millis, NodeName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// How often a lease is renewed within its time to live.
+const RENEWALS: u32 = 4;
+/// How soon what etcd did not answer is tried again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// What a node registers of itself, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Tells this life of its rgmd from all others.
+    pub incarnation: u64,
+    /// Boot id of its machine.
+    pub boot: String,
+    /// Where its links are taken, `HOST:PORT`.
+    pub address: String,
+    /// Its lease.
+    pub lease: i64,
+    /// Version of its program.
+    pub version: String,
+}
+
+/// Who is president.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    /// Which node.
+    pub node: NodeName,
+    /// Which life of it.
+    pub incarnation: u64,
+    /// Which presidency.
+    pub epoch: u64,
+}
+
+/// What is heard of the cluster, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// This node is registered.
+    Registered,
+    /// Who is registered now.
+    Members(BTreeMap<NodeName, Registration>),
+    /// A registration is gone: nothing of that node runs.
+    Gone(NodeName),
+    /// Who is president now, if anybody.
+    President(Option<Term>),
+    /// Whether etcd answers.
+    Reached(bool),
+    /// This node's lease is over, and why: it is dead to the others, or will be in a moment.
+    Over(String),
+}
+
+/// What rgmd asks of its membership.
+#[derive(Debug)]
+pub enum Errand {
+    /// Be president no more; the key of this epoch is given up.
+    Resign(u64),
+    /// The daemon ends for a moment, services run on: hold the place for that long, then end.
+    Park(Duration),
+    /// Nothing runs here any more: good-bye.
+    Leave,
+}
+
+/// What kills everything on this node unless it is told otherwise: pmfd.
+pub trait Deadman: Send {
+    /// Everything must be dead at that point of `CLOCK_BOOTTIME`, unless another is named before.
+    fn arm(&mut self, deadline: Millis) -> io::Result<()>;
+
+    /// Nothing runs here that had to be dead in time.
+    fn disarm(&mut self) -> io::Result<()>;
+}
+
+/// What a membership is made of.
+pub struct Setup {
+    /// This node.
+    pub node: NodeName,
+    /// This life of its rgmd.
+    pub incarnation: u64,
+    /// Boot id of this machine.
+    pub boot: String,
+    /// Where its links are taken.
+    pub address: String,
+    /// Time to live of its lease; etcd may give a longer one.
+    pub ttl: Duration,
+    /// How much earlier this node must be dead than its lease may expire.
+    pub margin: Duration,
+    /// etcd.
+    pub client: Client,
+    /// Where in it.
+    pub keys: Keys,
+    /// Its deadman.
+    pub deadman: Box<dyn Deadman>,
+}
+
+/// A membership at work. It ends when an errand ends it, or with its lease.
+#[derive(Debug)]
+pub struct Member {
+    errands: UnboundedSender<Errand>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Member {
+    /// Starts it. What happens comes by the second one.
+    pub fn start(setup: Setup) -> io::Result<(Self, UnboundedReceiver<News>)> {
+        let (news, heard) = unbounded_channel();
+        let (errands, asked) = unbounded_channel();
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build()?;
+        let thread = std::thread::Builder::new().name("member".to_owned());
+        let thread = thread.spawn(move || runtime.block_on(live(setup, news, asked)))?;
+        Ok((Self { errands, thread: Some(thread) }, heard))
+    }
+
+    /// Asks something of it.
+    pub fn ask(&self, errand: Errand) {
+        // It may have ended with its lease, which was said.
+        let _ended = self.errands.send(errand);
+    }
+
+    /// Waits for its end, after an errand that ends it.
+    pub fn join(mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic of it was printed by its thread.
+            let _ended = thread.join();
+        }
+    }
+}
+
+async fn live(setup: Setup, news: UnboundedSender<News>, mut errands: UnboundedReceiver<Errand>) {
+    let Setup { node, incarnation, boot, address, ttl, margin, client, keys, deadman } = setup;
+    let mut lease = Lease::new(client.clone(), deadman, news.clone(), ttl, margin);
+    let registration =
+        Registration { incarnation, boot, address, lease: 0, version: env!("CARGO_PKG_VERSION").to_owned() };
+    let mut view = view::View::new(client, keys, news.clone(), node, registration);
+    let last = async {
+        lease.obtain().await;
+        loop {
+            let id = lease.id();
+            let over = tokio::select! {
+                () = view.register(id) => break,
+                over = lease.renewals() => over,
+                Some(last) = ending(&mut errands) => return Some(last),
+            };
+            // Nothing was registered under it, so nothing runs that it vouched for.
+            tracing::warn!("{over}; another lease is obtained");
+            lease.obtain().await;
+        }
+        let _nobody = news.send(News::Registered);
+        tokio::select! {
+            over = lease.renewals() => {
+                let _nobody = news.send(News::Over(over));
+                None
+            }
+            over = view.follow(&mut errands) => match over {
+                view::End::Replaced(why) => {
+                    let _nobody = news.send(News::Over(why));
+                    None
+                }
+                view::End::Asked(last) => Some(last),
+            },
+        }
+    };
+    match last.await {
+        Some(Errand::Park(span)) => {
+            if let Err(error) = lease.extend(span, &mut view).await {
+                tracing::warn!("the place of this node can't be held for {span:?}: {error}");
+            }
+        }
+        Some(Errand::Leave) => lease.end().await,
+        Some(Errand::Resign(_)) | None => {}
+    }
+}
+
+/// The next errand that ends it; others have no meaning yet.
+async fn ending(errands: &mut UnboundedReceiver<Errand>) -> Option<Errand> {
+    loop {
+        match errands.recv().await? {
+            Errand::Resign(_) => {}
+            last @ (Errand::Park(_) | Errand::Leave) => return Some(last),
+        }
+    }
+}
