@@ -113,7 +113,11 @@ impl Link for Agent {
                 self.write(Journal::begin);
             }
             ToNode::Records(records) => self.write(|journal| journal.records(records)),
-            ToNode::Run(order) => self.run(order),
+            ToNode::Run(order) => {
+                // It was welcomed, also where that word was lost on the way.
+                self.0.state.borrow_mut().fresh = false;
+                self.run(order);
+            }
             ToNode::Kill(token) => {
                 if let Some(flying) = self.0.state.borrow().running.get(&token) {
                     flying.killer.kill();

@@ -53,13 +53,27 @@ pub struct Answers {
     more: bool,
 }
 
+/// What comes that way.
 #[derive(Debug)]
-enum Answer {
+pub enum Answer {
+    /// Before the last word, to who wants to know.
     Progress(Progress),
+    /// The last word.
     Last(Outcome),
 }
 
 impl Answers {
+    /// A way back, and its end.
+    pub fn new(more: bool) -> (Self, UnboundedReceiver<Answer>) {
+        let (sender, receiver) = unbounded_channel();
+        (Self { sender, more }, receiver)
+    }
+
+    /// Whether it wants to know what goes on.
+    pub fn more(&self) -> bool {
+        self.more
+    }
+
     /// Tells what goes on, if the caller wants to know.
     pub fn progress(&self, progress: Progress) {
         if self.more {
@@ -185,13 +199,8 @@ impl Door {
         if let Request::Events { after, about, follow } = call.request {
             return self.teller.tell(stream, Wanted { after, about, follow }, call.more).await;
         }
-        let (sender, answers) = unbounded_channel();
-        let asked = Asked {
-            from: self.node.clone(),
-            request: call.request,
-            privileged,
-            answers: Answers { sender, more: call.more },
-        };
+        let (back, answers) = Answers::new(call.more);
+        let asked = Asked { from: self.node.clone(), request: call.request, privileged, answers: back };
         self.shell.send(asked).await.is_ok() && pass_on(answers, stream).await
     }
 }
@@ -223,10 +232,10 @@ fn may_change(uid: u32) -> bool {
 /// For tests of whoever answers: a way back, and what came back at last.
 #[cfg(test)]
 pub fn answers() -> (Answers, impl FnMut() -> Option<Outcome>) {
-    let (sender, mut receiver) = unbounded_channel();
+    let (answers, mut receiver) = Answers::new(false);
     let last = move || match receiver.try_recv() {
         Ok(Answer::Last(outcome)) => Some(outcome),
         Ok(Answer::Progress(_)) | Err(_) => None,
     };
-    (Answers { sender, more: false }, last)
+    (answers, last)
 }

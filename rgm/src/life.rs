@@ -11,8 +11,8 @@ use crate::log::chain;
 use crate::nodes::{self, NodesError};
 use crate::recorder::Recorder;
 use crate::settings::Settings;
-use crate::shell::{End, Hands, OnSignal, Shell, Sources, StartError as ShellError};
-use crate::{Asks, ready};
+use crate::shell::{End, Hands, OnSignal, Rule, Shell, Sources, StartError as ShellError};
+use crate::{Asks, ready, seat};
 use methods::cgroup::{Root, instance_name};
 use methods::rtr::Surroundings;
 use rgm_api::Paths;
@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -75,6 +76,15 @@ pub enum LifeError {
         #[source]
         source: io::Error,
     },
+    /// etcd can't be asked.
+    #[error("etcd can't be used: {0}")]
+    Etcd(String),
+    /// The deadman can't be dealt with.
+    #[error("what pmfd's deadman has done can't be taken note of")]
+    Deadman(#[source] io::Error),
+    /// No links.
+    #[error("no links to other nodes are possible: {0}")]
+    Links(String),
     /// The end of a cluster on one machine was not what it should be.
     #[error("not every group could be taken offline, and was killed: {0}")]
     NotOffline(String),
@@ -83,9 +93,10 @@ pub enum LifeError {
 /// Works until told to end. Must be called inside a `LocalSet`.
 pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths, tap: Tap) -> Result<(), LifeError> {
     let several = asks.dev_nodes.is_some();
-    for dir in [paths.cluster_run_dir(), paths.cluster_state_dir()] {
-        fs::create_dir_all(dir).map_err(|source| LifeError::Dir { path: dir.to_owned(), source })?;
+    if let (false, Some(etcd), Some(tls)) = (several, &settings.etcd, &settings.tls) {
+        return seat::live(asks, settings, etcd, tls, paths, tap).await;
     }
+    make_dirs(paths)?;
     // From now on a signal waits until the loop takes it, so that nothing half started is left behind.
     let on = |kind| signal(kind).map_err(LifeError::Signals);
     let (interrupt, terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
@@ -117,9 +128,9 @@ pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths, tap: Tap) -> 
             Recorder::create(path).map_err(|source| LifeError::Record { path: path.clone(), source })?
         }
     };
-    let mut sources = Sources { inbox, asked, interrupt, terminate, tap };
+    let mut sources = Sources { inbox, asked, interrupt, terminate, tap, deposed: Rc::default() };
     let on_signal = if several { OnSignal::TakeOffline } else { OnSignal::EndDaemon };
-    let mut shell = Shell::start(hands, recorder, info(&cluster, &names), on_signal)?;
+    let mut shell = Shell::start(hands, recorder, info(&cluster, &names), on_signal, Rule::Alone)?;
     ready::announce(names.iter(), &first);
 
     let end = shell.run(&mut sources).await;
@@ -136,6 +147,14 @@ pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths, tap: Tap) -> 
     result
 }
 
+/// The directories that all nodes of this machine share.
+pub fn make_dirs(paths: &Paths) -> Result<(), LifeError> {
+    for dir in [paths.cluster_run_dir(), paths.cluster_state_dir()] {
+        fs::create_dir_all(dir).map_err(|source| LifeError::Dir { path: dir.to_owned(), source })?;
+    }
+    Ok(())
+}
+
 /// What is left to do once the loop has ended.
 async fn put_away(
     end: End,
@@ -147,7 +166,7 @@ async fn put_away(
     match end {
         // A method that ends in time has its result in the journal, and the next life takes it from
         // there; one that does not is killed with us, and repeated by it. Methods ask us meanwhile.
-        End::Told => {
+        End::Told | End::Deposed | End::SteppedDown => {
             tracing::info!("waiting for methods that are running, at most {:?}", settings.stop_wait);
             let idle = async {
                 for agent in agents.values() {
@@ -198,7 +217,8 @@ fn listen(
     Ok(first)
 }
 
-fn setup(name: &NodeName, several: bool, asks: &Asks, settings: &Settings, paths: &Paths) -> Setup {
+/// What an agent of this machine works with.
+pub fn setup(name: &NodeName, several: bool, asks: &Asks, settings: &Settings, paths: &Paths) -> Setup {
     let paths = if several { paths.for_node(name) } else { paths.for_cluster() };
     let (pmfd, beside) = (settings.pmfd.clone(), beside_rgmd("pmfd"));
     let means = if several {
@@ -231,7 +251,8 @@ fn beside_rgmd(file: &str) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-fn info(cluster: &str, names: &[NodeName]) -> Info {
+/// Who answers.
+pub fn info(cluster: &str, names: &[NodeName]) -> Info {
     Info {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -242,7 +263,7 @@ fn info(cluster: &str, names: &[NodeName]) -> Info {
 }
 
 /// A method needs five descriptors while it runs, a connection one: take what there is.
-fn raise_files_max() {
+pub fn raise_files_max() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let given = getrlimit(Resource::Nofile);
     let most = Rlimit { current: given.maximum, maximum: given.maximum };

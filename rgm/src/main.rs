@@ -23,6 +23,7 @@ mod nodes;
 mod perform;
 mod ready;
 mod recorder;
+mod seat;
 mod settings;
 mod shell;
 

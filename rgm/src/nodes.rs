@@ -74,20 +74,21 @@ pub fn settle(
     if let Some(asked) = asks.cluster.clone().filter(|asked| *asked != cluster) {
         return Err(NodesError::OtherCluster { found: cluster, asked });
     }
-    let mut nodes = configured(&entries);
+    Ok((cluster, in_order(&entries)))
+}
+
+/// The configured nodes in the order of their ids.
+pub fn in_order(entries: &[Entry]) -> Vec<NodeName> {
+    let mut nodes = configured(entries);
     nodes.sort_by_key(|node| node.id);
-    Ok((cluster, nodes.into_iter().map(|node| node.name).collect()))
+    nodes.into_iter().map(|node| node.name).collect()
 }
 
 /// The nodes this daemon was started for.
 fn given(asks: &Asks, settings: &Settings) -> Result<Vec<NodeName>, NodesError> {
-    let named = asks.dev_nodes.clone().or_else(|| settings.node.clone().map(|node| vec![node]));
-    let nodes = match named {
+    let nodes = match asks.dev_nodes.clone() {
         Some(nodes) => nodes,
-        None => {
-            let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-            vec![NodeName::new(&host).map_err(|source| NodesError::Host { host, source })?]
-        }
+        None => vec![own_name(settings)?],
     };
     let twice =
         nodes.iter().enumerate().find(|(index, node)| nodes.iter().skip(index + 1).any(|n| n == *node));
@@ -95,6 +96,15 @@ fn given(asks: &Asks, settings: &Settings) -> Result<Vec<NodeName>, NodesError> 
         Some((_, node)) => Err(NodesError::Twice(node.clone())),
         None => Ok(nodes),
     }
+}
+
+/// The name of this node: as the settings have it, or the host's.
+pub fn own_name(settings: &Settings) -> Result<NodeName, NodesError> {
+    if let Some(node) = &settings.node {
+        return Ok(node.clone());
+    }
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    NodeName::new(&host).map_err(|source| NodesError::Host { host, source })
 }
 
 fn added(entries: &[Entry], given: &[NodeName]) -> Result<Vec<Write>, NodesError> {

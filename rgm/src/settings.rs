@@ -6,6 +6,7 @@
 use rgm_types::NodeName;
 use serde::{Deserialize, Deserializer};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,7 +32,63 @@ pub struct Settings {
     /// How long a node's daemon that is told to end waits for methods that are running.
     #[serde(deserialize_with = "span")]
     pub stop_wait: Duration,
+    /// etcd, which makes this node one of a cluster of many machines. Without it the cluster is this
+    /// machine, and its configuration lies here.
+    pub etcd: Option<rgm_etcd::Settings>,
+    /// Certificates of the links to the other nodes.
+    pub tls: Option<Tls>,
+    /// This node's part in a cluster of many machines.
+    pub member: Member,
 }
+
+/// See [`Settings::tls`]. What `cluster cert` makes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The cluster's own authority.
+    pub ca: PathBuf,
+    /// This node's certificate.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// See [`Settings::member`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Member {
+    /// Where links of other nodes are taken.
+    pub listen: SocketAddr,
+    /// What the other nodes are told to connect to, `HOST` or `HOST:PORT`; the host's name where not
+    /// given.
+    pub address: Option<String>,
+    /// How long a node that is not heard of may be alive. Whole seconds. It has to outlast an election
+    /// of etcd, or the loss of etcd's leader ends every node: at least three of its election timeouts
+    /// and `margin`. With etcd's default of one second that makes 5 s, with half a second 3 s.
+    #[serde(deserialize_with = "span")]
+    pub ttl: Duration,
+    /// How much earlier a node that can't renew its lease ends itself: what the kill takes, and more.
+    #[serde(deserialize_with = "span")]
+    pub margin: Duration,
+    /// How long the place of a node is held whose daemon was told to end: for its next version.
+    #[serde(deserialize_with = "span")]
+    pub upgrade_wait: Duration,
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], PORT)),
+            address: None,
+            ttl: Duration::from_secs(5),
+            margin: Duration::from_millis(500),
+            upgrade_wait: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Where links are taken unless the settings say otherwise.
+const PORT: u16 = 7433;
 
 /// The surest means to stop everything on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -65,6 +122,9 @@ impl Default for Settings {
             commands: PathBuf::from("/usr/cluster/bin"),
             pmfd: None,
             stop_wait: Duration::from_secs(30),
+            etcd: None,
+            tls: None,
+            member: Member::default(),
         }
     }
 }
@@ -108,6 +168,14 @@ impl Settings {
         if settings.cluster.is_empty() {
             return Err("cluster: the name is empty".to_owned());
         }
+        if settings.etcd.is_some() && settings.tls.is_none() {
+            return Err("etcd: a cluster of many machines needs certificates: [tls] with ca, cert and key; \
+                        `cluster cert init` and `cluster cert issue` make them"
+                .to_owned());
+        }
+        if settings.member.margin * 2 > settings.member.ttl {
+            return Err("member: the margin is at most half of ttl".to_owned());
+        }
         let files = [Some(&settings.commands), settings.pmfd.as_ref()];
         if let Some(path) = files.into_iter().flatten().find(|path| !path.is_absolute()) {
             return Err(format!("{}: not an absolute path", path.display()));
@@ -143,6 +211,18 @@ mod tests {
             commands = "/opt/rgm/bin"
             pmfd = "/opt/rgm/sbin/pmfd"
             stop_wait = "1m 30s"
+            [etcd]
+            endpoints = ["https://e:2379"]
+            [tls]
+            ca = "/ca"
+            cert = "/cert"
+            key = "/key"
+            [member]
+            listen = "10.0.0.1:7000"
+            address = "phys-1"
+            ttl = "7s"
+            margin = "1s"
+            upgrade_wait = "30s"
         "#;
         let expected = Settings {
             cluster: "planets".to_owned(),
@@ -153,6 +233,18 @@ mod tests {
             commands: "/opt/rgm/bin".into(),
             pmfd: Some("/opt/rgm/sbin/pmfd".into()),
             stop_wait: Duration::from_secs(90),
+            etcd: Some(rgm_etcd::Settings {
+                endpoints: vec!["https://e:2379".to_owned()],
+                ..Default::default()
+            }),
+            tls: Some(Tls { ca: "/ca".into(), cert: "/cert".into(), key: "/key".into() }),
+            member: Member {
+                listen: SocketAddr::from(([10, 0, 0, 1], 7000)),
+                address: Some("phys-1".to_owned()),
+                ttl: Duration::from_secs(7),
+                margin: Duration::from_secs(1),
+                upgrade_wait: Duration::from_secs(30),
+            },
         };
         assert_eq!(Settings::parse(text), Ok(expected));
     }
@@ -169,5 +261,7 @@ mod tests {
         check("node = \"-x\"", "starts with");
         check("cluster = \"\"", "empty");
         check("commands = \"bin\"", "absolute");
+        check("[etcd]\nendpoints = ['http://e:2379']", "certificates");
+        check("[member]\nmargin = '2s'", "half of ttl");
     }
 }

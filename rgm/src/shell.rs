@@ -31,8 +31,10 @@ use rgm_cluster::{Arrived, FromNode, Inbox, ToNode};
 use rgm_core::event::{Event, RequestId, Token};
 use rgm_core::{LoadError, Rgm};
 use rgm_types::{Millis, NodeName, Refusal, SchaErr, Write};
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::signal::unix::Signal;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
 
 /// Facts whose commit failed twice within this are tried again only this much later: they come again by
@@ -43,6 +45,8 @@ const RELOAD_WAIT: Millis = Millis(1000);
 const TICK_WAIT: Millis = Millis(10);
 /// Tokens of one life of the core: far more than can be used until the clock gives the next range.
 const TOKEN_BITS: u32 = 20;
+/// Tokens of one presidency: they may have to last for years.
+const EPOCH_BITS: u32 = 28;
 
 /// Where events come from.
 pub struct Sources {
@@ -56,6 +60,8 @@ pub struct Sources {
     pub terminate: Signal,
     /// What the daemon says of itself, for the event log.
     pub tap: Tap,
+    /// Another one is president now.
+    pub deposed: Rc<Notify>,
 }
 
 /// Why the loop has ended.
@@ -69,6 +75,11 @@ pub enum End {
     Told,
     /// A second signal: at once.
     Abandoned,
+    /// Another one is president.
+    Deposed,
+    /// As president of many machines it could not carry out what it had decided: another one may, from
+    /// what was stored.
+    SteppedDown,
 }
 
 /// What a signal asks for.
@@ -78,6 +89,15 @@ pub enum OnSignal {
     TakeOffline,
     /// Only this daemon is to end.
     EndDaemon,
+}
+
+/// Whose decisions these are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// This process's, as long as it lives: all nodes are on one machine.
+    Alone,
+    /// A president's, as long as it is one: of this epoch.
+    Elected(u64),
 }
 
 /// See the module.
@@ -91,6 +111,7 @@ pub struct Shell {
     recorder: Recorder,
     info: Info,
     on_signal: OnSignal,
+    rule: Rule,
     next_request: u64,
     first_token: u64,
     /// When the commit of a fact last failed (boot clock).
@@ -110,6 +131,7 @@ impl Shell {
         recorder: Recorder,
         info: Info,
         on_signal: OnSignal,
+        rule: Rule,
     ) -> Result<Self, StartError> {
         let mut shell = Self {
             core: Rgm::default(),
@@ -119,6 +141,7 @@ impl Shell {
             recorder,
             info,
             on_signal,
+            rule,
             next_request: 1,
             first_token: 0,
             failed_at: None,
@@ -143,6 +166,10 @@ impl Shell {
                 _ = sources.interrupt.recv() => self.signalled(),
                 _ = sources.terminate.recv() => self.signalled(),
                 event = wake(self.next_deadline()) => self.woken(event),
+                () = sources.deposed.notified() => {
+                    self.end = Some(End::Deposed);
+                    None
+                }
                 () = sources.tap.more() => {
                     self.hands.said();
                     None
@@ -150,7 +177,7 @@ impl Shell {
             };
             while let Some(next) = event {
                 self.step(next);
-                event = self.stashed();
+                event = if self.end.is_some() { None } else { self.stashed() };
             }
             if let Some(end) = self.end.take().or_else(|| self.hands.taken_offline()) {
                 return end;
@@ -180,6 +207,11 @@ impl Shell {
         self.hands.said();
     }
 
+    /// The end of a presidency: who waits is told.
+    pub fn give_up(mut self, refusal: &Refusal) {
+        self.hands.refuse_all(refusal);
+    }
+
     fn step(&mut self, event: Fact) {
         let Fact { event, taken } = event;
         let clock = clock::now();
@@ -195,11 +227,17 @@ impl Shell {
 
     fn arrived(&mut self, Arrived { node, message }: Arrived) -> Option<Fact> {
         if let Some(gathering) = &mut self.gathering {
+            if matches!(message, FromNode::Joined(_)) {
+                self.hands.reported(&node);
+            }
             gather::absorb(gathering, node, message);
             return self.formed();
         }
         Some(match message {
-            FromNode::Joined(report) => Event::NodeUp(report).into(),
+            FromNode::Joined(report) => {
+                self.hands.reported(&node);
+                Event::NodeUp(report).into()
+            }
             FromNode::Ended { token, result } => Event::MethodEnded { node, token, result }.into(),
             FromNode::Exceeded { seq, resource, tag } => {
                 let taken = Some((node.clone(), seq));
@@ -265,6 +303,11 @@ impl Shell {
         tracing::error!("{reason}");
         let hint = "nothing was changed; mend it and try again";
         self.hands.refuse_all(&Refusal::new(SchaErr::Internal, reason, hint));
+        if let Rule::Elected(_) = self.rule {
+            // What the core believes is not so. Whoever is elected next loads what is there.
+            self.end = Some(End::SteppedDown);
+            return;
+        }
         match event {
             // Whoever asked may ask again.
             Event::Request { .. } | Event::Shutdown { .. } => self.reload(),
@@ -295,8 +338,10 @@ impl Shell {
     fn load(&mut self) -> Result<(), StartError> {
         let (generation, entries) = self.hands.load()?;
         // Larger than every token of a former life on this boot, and of this one's former cores.
-        let base = clock::now().boot.0 << TOKEN_BITS;
-        self.first_token = base.max(self.first_token + (1 << TOKEN_BITS));
+        self.first_token = match self.rule {
+            Rule::Alone => (clock::now().boot.0 << TOKEN_BITS).max(self.first_token + (1 << TOKEN_BITS)),
+            Rule::Elected(epoch) => epoch << EPOCH_BITS,
+        };
         let token = Token(self.first_token);
         self.recorder.load(&entries, generation, token);
         self.core = Rgm::load(entries, generation, token)?;

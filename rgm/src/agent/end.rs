@@ -4,7 +4,7 @@
 //! end is told only when it is certain: a process stuck in the kernel is waited for as long as it takes.
 
 use super::journal::Journal;
-use super::{Agent, Setup, pmf};
+use super::{Agent, Means, Setup, pmf};
 use crate::log::chain;
 use crate::settings::Failfast;
 use methods::cgroup::Cgroup;
@@ -42,6 +42,13 @@ impl Agent {
         self.end_pmfd().await;
         if let Err(error) = self.0.state.borrow_mut().journal.remove() {
             tracing::error!("the journal of {} can't be removed: {error}", self.0.setup.node);
+        }
+    }
+
+    /// The surest end of everything on this machine, for one that is a node of its own.
+    pub fn end_machine(&self) {
+        if let Means::Machine(failfast) = self.0.setup.means {
+            machine(failfast, &self.0.setup, &mut self.0.state.borrow_mut().journal);
         }
     }
 
@@ -90,7 +97,7 @@ pub fn machine(failfast: Failfast, setup: &Setup, journal: &mut Journal) {
 }
 
 /// The exit status of a daemon that has killed everything on its node.
-const EXIT_ABORTED: i32 = 70;
+pub const EXIT_ABORTED: i32 = 70;
 
 /// Kills everything in a cgroup and below it, waits until nothing is left, and removes it and those
 /// above that are empty then.

@@ -46,7 +46,7 @@ fn told(log: &EventLog) -> Vec<String> {
 #[test]
 fn what_is_written_is_read_in_order_with_its_cause_and_filtered() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = log(dir.path());
+    let log = log(dir.path());
     log.decided(clock(1), &[line("resource group g is moved"), line("resource group g-2 is moved")]);
     log.decided(clock(2), &[line("resource r (of g) is started")]);
     let all = events(&log, None, None);
@@ -65,7 +65,7 @@ fn the_numbers_go_on_from_one_life_to_the_next_and_a_torn_line_goes() {
     log(dir.path()).decided(clock(1), &[line("a"), line("b")]);
     let mut file = fs::OpenOptions::new().append(true).open(file_of(dir.path(), 1)).unwrap();
     file.write_all(b"{\"seq\":3,\"at\":17").unwrap();
-    let mut second = log(dir.path());
+    let second = log(dir.path());
     assert_eq!(told(&second), ["1 a", "2 b"]);
     second.decided(clock(1), &[line("c")]);
     assert_eq!(told(&second), ["1 a", "2 b", "3 c"]);
@@ -80,12 +80,12 @@ fn damaged_lines_are_passed_over_and_no_number_is_given_twice() {
     let damaged: Vec<String> =
         text.lines().map(|l| if l.contains("\"a\"") { l.to_owned() } else { l.replace('{', "?") }).collect();
     fs::write(&path, damaged.join("\n") + "\n").unwrap();
-    let mut second = log(dir.path());
+    let second = log(dir.path());
     second.decided(clock(1), &[line("d")]);
     assert_eq!(told(&second), ["1 a", "4 d"]);
     for garbage in [&[0x55; 1000][..], b"\n\n\n", b""] {
         fs::write(&path, garbage).unwrap();
-        let mut next = log(dir.path());
+        let next = log(dir.path());
         next.decided(clock(1), &[line("e")]);
         let all = events(&next, None, None);
         assert_eq!(all.iter().map(|event| event.seq).collect::<Vec<_>>(), [1 + garbage.len() as u64]);
@@ -95,7 +95,7 @@ fn damaged_lines_are_passed_over_and_no_number_is_given_twice() {
 #[test]
 fn only_the_last_files_are_kept_and_who_asks_for_more_is_told_what_is_gone() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = log(dir.path());
+    let log = log(dir.path());
     let mut lagging = log.reader().read(None, None);
     log.decided(clock(1), &[line("first")]);
     assert_eq!(lagging.next(log.reader().last()).unwrap().events.len(), 1);
@@ -128,7 +128,7 @@ fn only_the_last_files_are_kept_and_who_asks_for_more_is_told_what_is_gone() {
 #[test]
 fn a_follower_sees_a_line_only_when_all_of_it_is_there() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = log(dir.path());
+    let log = log(dir.path());
     log.decided(clock(1), &[line("a")]);
     let path = file_of(dir.path(), 1);
     let whole = fs::read(&path).unwrap();
@@ -150,7 +150,7 @@ fn a_full_disk_loses_lines_and_nothing_else_and_the_gap_is_told() {
         let disk = tempfile::tempdir().unwrap();
         mount(none, disk.path(), Some("tmpfs"), MsFlags::empty(), Some("size=64k")).unwrap();
         let dir = disk.path().join("events");
-        let mut log = log(&dir);
+        let log = log(&dir);
         log.decided(clock(1), &[line("a")]);
         let ballast = disk.path().join("ballast");
         fs::write(&ballast, vec![1; 1 << 20]).unwrap_err();
@@ -175,7 +175,7 @@ fn a_place_where_no_log_can_be_stops_nobody_and_is_tried_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("events");
     fs::write(&path, "a file where the directory should be").unwrap();
-    let mut log = log(&path);
+    let log = log(&path);
     let begun = crate::clock::now().boot.0;
     log.decided(clock(begun), &[line("a")]);
     fs::remove_file(&path).unwrap();

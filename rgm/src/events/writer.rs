@@ -6,10 +6,12 @@ use crate::clock;
 use rgm_core::event::LogLine;
 use rgm_types::view::{EventRecord, Level};
 use rgm_types::{Clock, Millis};
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use tokio::sync::watch;
 
 /// A file that has grown to this is followed by a new one: it is read at once when the log is opened.
@@ -19,9 +21,13 @@ pub const FILES_MAX: usize = 8;
 /// A log that can't be opened is tried again only this much later.
 const OPEN_WAIT: Millis = Millis(1000);
 
-/// Writes the event log. A log that can't be written is said once, and the daemon goes on.
+/// Writes the event log. A log that can't be written is said once, and the daemon goes on. All handles
+/// write the same log.
+#[derive(Debug, Clone)]
+pub struct EventLog(Rc<RefCell<Writer>>);
+
 #[derive(Debug)]
-pub struct EventLog {
+struct Writer {
     dir: PathBuf,
     tap: Tap,
     /// Said before the step that is being performed.
@@ -53,6 +59,35 @@ struct Lost {
 impl EventLog {
     /// The log in that directory, opened if it can be. `tap` is what goes into it besides decisions.
     pub fn open(dir: &Path, tap: Tap) -> Self {
+        Self(Rc::new(RefCell::new(Writer::open(dir, tap))))
+    }
+
+    /// For whoever wants to read it.
+    pub fn reader(&self) -> Reader {
+        let writer = self.0.borrow();
+        Reader::new(&writer.dir, writer.written.subscribe())
+    }
+
+    /// What has been said until now comes before what is decided next.
+    pub fn mark(&self) {
+        let mut writer = self.0.borrow_mut();
+        let said = writer.tap.take();
+        writer.earlier.extend(said);
+    }
+
+    /// Writes down what was decided in one step, between what was said before it and behind it.
+    pub fn decided(&self, clock: Clock, lines: &[LogLine]) {
+        self.0.borrow_mut().decided(clock, lines);
+    }
+
+    /// Writes down what was said.
+    pub fn said(&self, clock: Clock) {
+        self.decided(clock, &[]);
+    }
+}
+
+impl Writer {
+    fn open(dir: &Path, tap: Tap) -> Self {
         let (written, _) = watch::channel(0);
         let dir = dir.to_owned();
         let mut log =
@@ -61,27 +96,11 @@ impl EventLog {
         log
     }
 
-    /// For whoever wants to read it.
-    pub fn reader(&self) -> Reader {
-        Reader::new(&self.dir, self.written.subscribe())
-    }
-
-    /// What has been said until now comes before what is decided next.
-    pub fn mark(&mut self) {
-        self.earlier.extend(self.tap.take());
-    }
-
-    /// Writes down what was decided in one step, between what was said before it and behind it.
-    pub fn decided(&mut self, clock: Clock, lines: &[LogLine]) {
+    fn decided(&mut self, clock: Clock, lines: &[LogLine]) {
         let earlier = std::mem::take(&mut self.earlier).into_iter().map(spoken);
         let decided = lines.iter().map(|line| record(clock.wall, line));
         let later = self.tap.take().into_iter().map(spoken);
         self.append(clock, earlier.chain(decided).chain(later).collect());
-    }
-
-    /// Writes down what was said.
-    pub fn said(&mut self, clock: Clock) {
-        self.decided(clock, &[]);
     }
 
     fn append(&mut self, clock: Clock, mut records: Vec<EventRecord>) {

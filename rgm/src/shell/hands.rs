@@ -86,6 +86,13 @@ impl Hands {
         self.links.values_mut().for_each(|link| link.send(message.clone()));
     }
 
+    /// A node has reported.
+    pub(super) fn reported(&mut self, node: &NodeName) {
+        if let Some(link) = self.links.get_mut(node) {
+            link.reported();
+        }
+    }
+
     fn tell(&mut self, node: &NodeName, message: ToNode) {
         match self.links.get_mut(node) {
             Some(link) => link.send(message),

@@ -93,7 +93,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let events = EventLog::open(dir.path(), Tap::default());
         let hands = Hands::new(Box::new(disk.clone()), links, events);
-        let shell = Shell::start(hands, Recorder::off(), info, OnSignal::TakeOffline).unwrap();
+        let shell = Shell::start(hands, Recorder::off(), info, OnSignal::TakeOffline, Rule::Alone).unwrap();
         Self { shell, inbox, disk, told, _dir: dir }
     }
 

@@ -1,0 +1,376 @@
+//! The life of a node in a cluster of many machines.
+//!
+//! ```text
+//!  configuration in etcd ─► agent, links, sockets ─► lease, registration ─► Post
+//!                                                                            │ elected
+//!          one presidency after the other: core, shell, lines  ◄─────────────┘
+//! ```
+//!
+//! The node's agent works all the time, for whoever is president. The core exists only while this node
+//! is president: it is loaded from what is stored, and told by the nodes what there is.
+
+mod asks;
+mod deadman;
+mod line;
+mod post;
+
+use crate::agent::{Agent, end};
+use crate::events::EventLog;
+use crate::events::follow::Teller;
+use crate::events::tap::Tap;
+use crate::ipc::{self, ASKED_MAX};
+use crate::life::{self, LifeError};
+use crate::lock::Lock;
+use crate::log::chain;
+use crate::recorder::Recorder;
+use crate::settings::{Failfast, Settings, Tls};
+use crate::shell::{End, Hands, OnSignal, Rule, Shell, Sources};
+use crate::{Asks, clock, nodes, ready};
+use deadman::Pmfd;
+use post::{Chair, Post, given_up};
+use rgm_api::pmf::Fired;
+use rgm_api::{Paths, pmf};
+use rgm_ccr::{EtcdStore, Guard, Repository, StoreError};
+use rgm_cluster::Link;
+use rgm_cluster::member::{self, Errand, Member};
+use rgm_cluster::net::{Hub, HubSetup, Identity, LinkSettings, NetEvent};
+use rgm_etcd::Client;
+use rgm_types::{Entry, NodeName};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{self, UnboundedSender, unbounded_channel};
+
+/// How soon a configuration that is not there yet is looked for again.
+const CONFIG_WAIT: Duration = Duration::from_secs(1);
+
+/// What every presidency needs.
+struct Seat<'a> {
+    asks: &'a Asks,
+    settings: &'a Settings,
+    etcd: rgm_etcd::Settings,
+    me: NodeName,
+    cluster: String,
+    names: Vec<NodeName>,
+    agent: Agent,
+    post: Post,
+    tap: Tap,
+    signals: Signals,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, LifeError> {
+        let on = |kind| signal(kind).map_err(LifeError::Signals);
+        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Works until told to end. Must be called inside a `LocalSet`.
+pub async fn live(
+    asks: &Asks,
+    settings: &Settings,
+    etcd: &rgm_etcd::Settings,
+    tls: &Tls,
+    paths: &Paths,
+    tap: Tap,
+) -> Result<(), LifeError> {
+    life::make_dirs(paths)?;
+    let mut signals = Signals::new()?;
+    let lock = Lock::take(&paths.cluster_run_dir().join("rgmd.lock"))?;
+    let events = EventLog::open(&paths.events_dir(), tap.clone());
+    let teller = Teller::new(events.reader());
+    let (version, process) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    tracing::info!("rgmd {version}, process {process}, begins");
+    life::raise_files_max();
+
+    let me = nodes::own_name(settings)?;
+    let cluster = asks.cluster.clone().unwrap_or_else(|| settings.cluster.clone());
+    let etcd = etcd.clone().of_cluster(&cluster);
+    let setup = life::setup(&me, false, asks, settings, paths);
+    let pmfd = Pmfd::new(paths.pmfd_socket(), failfast(settings), setup.cgroup.clone());
+    let before = async {
+        let names = configured(&etcd, &me).await?;
+        let fired = fired(&mut pmfd.clone(), paths).await?;
+        Ok::<_, LifeError>((names, fired))
+    };
+    let (names, fired) = tokio::select! {
+        before = before => before?,
+        () = signals.any() => return Ok(()),
+    };
+
+    let (outlet, words) = rgm_cluster::channel();
+    let agent = Agent::start(setup, outlet(&me)).await;
+    let agent = agent.map_err(|source| LifeError::Agent { node: me.clone(), source })?;
+    if let Some(fired) = fired {
+        pmfd.clone().forget(&fired).map_err(LifeError::Deadman)?;
+    }
+    let incarnation = clock::now().wall.0;
+    let (net, links) = unbounded_channel();
+    let hub = hub(&cluster, &me, incarnation, settings, tls, net).await?;
+    let address = address(settings, &hub);
+    let post = Post::new(&me, incarnation, hub);
+    post.set_agent(agent.clone());
+    let (questions, asked) = mpsc::channel(ASKED_MAX);
+    let first = paths.for_cluster().rgmd_socket();
+    ipc::listen(&first, &me, &questions, &teller)?;
+    let (member, news) = Member::start(member::Setup {
+        node: me.clone(),
+        incarnation,
+        boot: clock::boot_id().map_err(LifeError::Signals)?,
+        address,
+        ttl: settings.member.ttl,
+        margin: settings.member.margin,
+        keys: etcd.keys(),
+        client: Client::new(&etcd).map_err(|error| LifeError::Etcd(error.to_string()))?,
+        deadman: Box::new(pmfd.clone()),
+    })
+    .map_err(LifeError::Signals)?;
+    post.attend(news, links, words, asked);
+    ready::announce(std::iter::once(&me), &first);
+
+    let mut seat = Seat { asks, settings, etcd, me, cluster, names, agent, post, tap, signals };
+    let ended = seat.serve(&events, &member).await?;
+    ready::stopping();
+    seat.put_away(ended, member, pmfd, &events).await;
+    // Who finds no socket knows that nobody listens.
+    let _gone = std::fs::remove_file(&first);
+    drop(lock);
+    Ok(())
+}
+
+/// The links of this node.
+async fn hub(
+    cluster: &str,
+    me: &NodeName,
+    incarnation: u64,
+    settings: &Settings,
+    tls: &Tls,
+    events: UnboundedSender<NetEvent>,
+) -> Result<Hub, LifeError> {
+    let identity = Identity { ca: tls.ca.clone(), cert: tls.cert.clone(), key: tls.key.clone() };
+    let setup = HubSetup {
+        cluster: cluster.to_owned(),
+        me: me.clone(),
+        incarnation,
+        listen: settings.member.listen,
+        identity,
+        settings: LinkSettings::default(),
+    };
+    Hub::start(setup, events).await.map_err(|error| LifeError::Links(chain(&error)))
+}
+
+/// What this node is to do next.
+enum Turn {
+    Elected(u64),
+    Told,
+    Over(String),
+}
+
+impl Seat<'_> {
+    /// One presidency after the other, until the end; the error says why this node is no member now.
+    async fn serve(&mut self, events: &EventLog, member: &Member) -> Result<Result<(), String>, LifeError> {
+        loop {
+            match self.wait(events).await {
+                Turn::Elected(epoch) => {
+                    if self.preside(epoch, events, member).await? == End::Told {
+                        return Ok(Ok(()));
+                    }
+                }
+                Turn::Told => return Ok(Ok(())),
+                Turn::Over(why) => return Ok(Err(why)),
+            }
+        }
+    }
+
+    /// What is left to do then.
+    async fn put_away(&self, ended: Result<(), String>, member: Member, mut pmfd: Pmfd, events: &EventLog) {
+        match ended {
+            Ok(()) => {
+                self.idle().await;
+                member.ask(Errand::Park(self.settings.member.upgrade_wait));
+                member.join();
+                tracing::info!("rgmd, process {}, ends; services run on", std::process::id());
+                events.said(clock::now());
+            }
+            Err(why) => {
+                tracing::error!(
+                    "this node is no member of the cluster any more: {why}; everything on it ends"
+                );
+                events.said(clock::now());
+                if !pmfd.fire().await {
+                    self.agent.end_machine();
+                }
+                std::process::exit(end::EXIT_ABORTED);
+            }
+        }
+    }
+
+    /// Until this node is elected, or has to end.
+    async fn wait(&mut self, events: &EventLog) -> Turn {
+        loop {
+            tokio::select! {
+                turn = self.post.turn() => return match turn {
+                    Ok(epoch) => Turn::Elected(epoch),
+                    Err(why) => Turn::Over(why),
+                },
+                () = self.signals.any() => return Turn::Told,
+                () = self.tap.more() => events.said(clock::now()),
+            }
+        }
+    }
+
+    /// One presidency, from its election to its end.
+    async fn preside(&mut self, epoch: u64, events: &EventLog, member: &Member) -> Result<End, LifeError> {
+        tracing::info!(epoch, "this node is president");
+        clock::count_as_cluster();
+        let (outlet, inbox) = rgm_cluster::channel();
+        let (shell_end, asked) = mpsc::channel(ASKED_MAX);
+        let deposed = Rc::new(Notify::new());
+        let (outlet, lines) = (Box::new(outlet), BTreeMap::new());
+        let chair = Chair { epoch, outlet, asked: shell_end, deposed: Rc::clone(&deposed), lines };
+        self.post.sit(chair, &self.names);
+        let Signals { interrupt, terminate } = Signals::new()?;
+        let mut sources = Sources { inbox, asked, interrupt, terminate, tap: self.tap.clone(), deposed };
+        let end = match self.shell(epoch, events) {
+            Ok(mut shell) => {
+                self.post.call_the_roll();
+                let end = shell.run(&mut sources).await;
+                shell.give_up(&given_up());
+                end
+            }
+            Err(error) => {
+                tracing::error!("this node can't be president: {}", chain(&error));
+                End::SteppedDown
+            }
+        };
+        self.post.rise();
+        tracing::info!(epoch, "this node is president no more");
+        if end == End::SteppedDown {
+            member.ask(Errand::Resign(epoch));
+        }
+        Ok(end)
+    }
+
+    /// The core of a presidency, loaded, and its shell.
+    fn shell(&self, epoch: u64, events: &EventLog) -> Result<Shell, LifeError> {
+        let guard = Guard {
+            key: self.etcd.keys().president(),
+            create_revision: i64::try_from(epoch).unwrap_or(i64::MAX),
+        };
+        let recorder = match &self.asks.record {
+            None => Recorder::off(),
+            Some(path) => {
+                let path = PathBuf::from(format!("{}.{epoch}", path.display()));
+                Recorder::create(&path).map_err(|source| LifeError::Record { path, source })?
+            }
+        };
+        let repository = EtcdStore::open(&self.etcd, Some(guard))?;
+        let links = self.names.iter().filter_map(|name| {
+            let link: Box<dyn Link> = match self.post.line(name) {
+                Some(line) => Box::new(line),
+                None if *name == self.me => Box::new(self.agent.clone()),
+                None => return None,
+            };
+            Some((name.clone(), link))
+        });
+        let hands = Hands::new(Box::new(repository), links.collect(), events.clone());
+        let info = life::info(&self.cluster, &self.names);
+        Ok(Shell::start(hands, recorder, info, OnSignal::EndDaemon, Rule::Elected(epoch))?)
+    }
+
+    /// Methods that run when the daemon is told to end may end first.
+    async fn idle(&self) {
+        let wait = self.settings.stop_wait;
+        tracing::info!("waiting for methods that are running, at most {wait:?}");
+        if tokio::time::timeout(wait, self.agent.idle()).await.is_err() {
+            tracing::warn!("methods are still running: they are killed, and repeated later");
+        }
+    }
+}
+
+/// The nodes of the cluster, once this one is among them.
+async fn configured(etcd: &rgm_etcd::Settings, me: &NodeName) -> Result<Vec<NodeName>, LifeError> {
+    let mut said = String::new();
+    loop {
+        let loaded = EtcdStore::open(etcd, None).and_then(|store| store.load());
+        let why = match loaded {
+            Ok((_, entries)) => {
+                let entries: Vec<Entry> = entries;
+                let names = nodes::in_order(&entries);
+                if names.contains(me) {
+                    return Ok(names);
+                }
+                match names.is_empty() {
+                    true => "there is no cluster yet; `cluster create` makes one".to_owned(),
+                    false => {
+                        format!("node {me} is not configured; `clnode add` on a node of the cluster does it")
+                    }
+                }
+            }
+            Err(error @ StoreError::Newer { .. }) => return Err(error.into()),
+            Err(error) => chain(&error),
+        };
+        if why != said {
+            tracing::warn!("waiting for the cluster at {:?}: {why}", etcd.endpoints);
+            said = why;
+        }
+        tokio::time::sleep(CONFIG_WAIT).await;
+    }
+}
+
+/// What pmfd has killed since its deadman fired is of no life any more: the node begins anew.
+async fn fired(pmfd: &mut Pmfd, paths: &Paths) -> Result<Option<Fired>, LifeError> {
+    let fired = pmfd.fired().await;
+    if let Some(fired) = &fired {
+        tracing::error!(
+            "pmfd has killed everything on this node, {} ms after boot: its deadline had not been renewed",
+            fired.fired_boot_ms
+        );
+        match std::fs::remove_file(paths.run_dir().join("journal")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(LifeError::Deadman(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(fired)
+}
+
+/// Where other nodes are told to connect to.
+fn address(settings: &Settings, hub: &Hub) -> String {
+    let port = hub.address().port();
+    match &settings.member.address {
+        Some(address)
+            if address
+                .rsplit_once(':')
+                .is_some_and(|(host, _)| !host.contains(':') || host.ends_with(']')) =>
+        {
+            address.clone()
+        }
+        Some(host) if host.contains(':') => format!("[{host}]:{port}"),
+        Some(host) => format!("{host}:{port}"),
+        None => format!("{}:{port}", rustix::system::uname().nodename().to_string_lossy()),
+    }
+}
+
+fn failfast(settings: &Settings) -> pmf::Failfast {
+    match settings.failfast {
+        Failfast::Reboot => pmf::Failfast::Reboot,
+        Failfast::Kill => pmf::Failfast::Kill,
+    }
+}
