@@ -3,6 +3,7 @@
 mod cert;
 mod check;
 mod events;
+mod found;
 mod shutdown;
 mod table;
 
@@ -157,8 +158,15 @@ fn export(call: &Call) -> Result<Work, Failure> {
     files::export(call, &Selection::All, Vec::new())
 }
 
-/// All that the file describes, as one operation, in a cluster where nothing of it is.
+/// A cluster of many machines; or all that a file describes, as one operation, in a cluster where
+/// nothing of it is.
 fn create(call: &Call) -> Result<Work, Failure> {
+    if !call.args.items("-n")?.is_empty() {
+        return found::run(call);
+    }
+    if call.args.one("-i")?.is_none() {
+        return Err(call.args.misuse("create needs -n, to make a cluster of many machines, or -i"));
+    }
     let conf = files::import(call)?;
     let known: Vec<_> = call.snapshot()?.types.iter().map(|t| t.declaration.clone()).collect();
     let commands = conf.commands(known.iter());

@@ -145,12 +145,25 @@ const EXPORT: Subcommand = Subcommand {
 };
 const CREATE: Subcommand = Subcommand {
     name: "create",
-    summary: "make what an exported file describes, in a cluster where nothing of it is",
-    description: &["It is one operation. Groups that were managed are managed, and offline."],
-    options: &[INPUT, DRY_RUN],
-    needs: &["-i"],
+    summary: "make a cluster of many machines, or what an exported file describes",
+    description: &[
+        "With -n, the cluster that rgm.toml names is made in the etcd that it names; each of its nodes waits for that when its rgmd is started. With -s it gets the whole configuration of a cluster on one machine, whose rgmd must have ended.",
+        "With -i, what the file describes is made in a cluster where nothing of it is. It is one operation. Groups that were managed are managed, and offline.",
+    ],
+    options: &[
+        value("-n", "NODE,...", Complete::Nothing, "make a cluster of these nodes, in etcd").or("--nodes"),
+        value("-s", "FILE", Complete::Files, "with -n: the store of a cluster on one machine to begin with")
+            .or("--store"),
+        INPUT,
+        DRY_RUN,
+    ],
+    needs: &[],
     operands: ANY,
-    examples: &[("create -i site.xml", "make a cluster again")],
+    examples: &[
+        ("create -n phys-1,phys-2,phys-3", "make a cluster of three machines"),
+        ("create -n phys-1,phys-2 -s /var/lib/rgm/ccr.redb", "let a cluster on one machine grow"),
+        ("create -i site.xml", "make a cluster again"),
+    ],
     run: super::create,
 };
 const SET: Subcommand = Subcommand {
