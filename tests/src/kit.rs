@@ -12,8 +12,10 @@
 //! ([`DevCluster::play`]); however it ends, nothing of the cluster stays.
 
 pub mod agents;
+pub mod beat;
 pub mod cluster;
 pub mod leftovers;
+pub mod machines;
 pub mod mounts;
 pub mod networks;
 pub mod output;

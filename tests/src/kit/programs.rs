@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// Programs, and the names each answers to.
-const PROGRAMS: [(&str, &[&str]); 8] = [
+const PROGRAMS: [(&str, &[&str]); 9] = [
     ("rgmd", &["rgmd"]),
     ("pmfd", &["pmfd"]),
     ("pmfadm", &["pmfadm"]),
@@ -15,6 +15,7 @@ const PROGRAMS: [(&str, &[&str]); 8] = [
     ("scha", &rgm_tools::scha::LINKS),
     ("acme-tick", &["acme-tick"]),
     ("acme-web", &["acme-web"]),
+    ("acme-beat", &["acme-beat"]),
 ];
 
 /// Where cargo puts the programs of the profile that this test was built with.
