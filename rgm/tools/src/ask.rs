@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 /// A change to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a handful at a time")]
 pub enum Change {
     /// Anything but a registration.
     Command(Command),
