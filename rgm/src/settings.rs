@@ -262,6 +262,6 @@ mod tests {
         check("cluster = \"\"", "empty");
         check("commands = \"bin\"", "absolute");
         check("[etcd]\nendpoints = ['http://e:2379']", "certificates");
-        check("[member]\nmargin = '2s'", "half of ttl");
+        check("[member]\nmargin = '3s'", "half of ttl");
     }
 }
