@@ -68,7 +68,12 @@ pub fn settle(
     }
     let cluster = entries.iter().find_map(|entry| match entry {
         Entry::Cluster(conf) => Some(conf.name.clone()),
-        Entry::Node(_) | Entry::Type(_) | Entry::Group(_) | Entry::Resource(_) | Entry::Run(..) => None,
+        Entry::Node(_)
+        | Entry::Type(_)
+        | Entry::Group(_)
+        | Entry::Resource(_)
+        | Entry::Run(..)
+        | Entry::Attrs(..) => None,
     });
     let cluster = cluster.unwrap_or_default();
     if let Some(asked) = asks.cluster.clone().filter(|asked| *asked != cluster) {
@@ -126,7 +131,12 @@ fn added(entries: &[Entry], given: &[NodeName]) -> Result<Vec<Write>, NodesError
 fn configured(entries: &[Entry]) -> Vec<NodeConf> {
     let nodes = entries.iter().filter_map(|entry| match entry {
         Entry::Node(node) => Some(node.clone()),
-        Entry::Cluster(_) | Entry::Type(_) | Entry::Group(_) | Entry::Resource(_) | Entry::Run(..) => None,
+        Entry::Cluster(_)
+        | Entry::Type(_)
+        | Entry::Group(_)
+        | Entry::Resource(_)
+        | Entry::Run(..)
+        | Entry::Attrs(..) => None,
     });
     nodes.collect()
 }

@@ -6,8 +6,8 @@
 
 use crate::{Repository, StoreError, dump};
 use rgm_types::{
-    ClusterConf, Entry, Generation, Group, GroupName, GroupRun, Key, NodeConf, NodeName, PropName, Resource,
-    ResourceName, Switch, TypeName, Value, Write,
+    AttrName, Attrs, ClusterConf, Entry, Generation, Group, GroupName, GroupRun, Key, NodeConf, NodeName,
+    PropName, Resource, ResourceName, Switch, TypeName, Value, Write,
 };
 use std::collections::BTreeMap;
 
@@ -76,12 +76,19 @@ fn one_of_each() -> Vec<Entry> {
                 (prop("Failover_mode"), Value::Enum("SOFT".to_owned())),
             ]
             .into(),
-            node_props: [(prop("Confdir"), [(node, Value::String(String::new()))].into())].into(),
+            node_props: [(prop("Confdir"), [(node.clone(), Value::String(String::new()))].into())].into(),
             enabled,
             monitored: Switch::all(true),
             deleting: false,
         }),
         Entry::Run(group_name, GroupRun::default()),
+        Entry::Attrs(
+            node,
+            Attrs {
+                reboot: [(AttrName::new("master-db:0").unwrap(), "-5".to_owned())].into(),
+                forever: [(AttrName::new("site.rack").unwrap(), String::new())].into(),
+            },
+        ),
     ]
 }
 

@@ -1,14 +1,28 @@
 //! How an entry lies in a store: `{"v":1,"entry":{…}}`.
 //!
 //! The number grows with every change that an older reader could not keep whole. A reader that does
-//! not know a number says so, and drops nothing.
+//! not know a number says so, and drops nothing. An entry is written with the lowest number that its
+//! readers need, so that a store without what is new can still be read by the version before.
 
 use crate::StoreError;
 use rgm_types::Entry;
 use serde::{Deserialize, Serialize};
 
-/// The format written, and the highest one read.
-pub const FORMAT: u64 = 1;
+/// The highest format written and read.
+pub const FORMAT: u64 = 2;
+
+/// The format an entry needs: attributes of nodes came with the second one.
+fn format_of(entry: &Entry) -> u64 {
+    match entry {
+        Entry::Attrs(..) => 2,
+        Entry::Cluster(_)
+        | Entry::Node(_)
+        | Entry::Type(_)
+        | Entry::Group(_)
+        | Entry::Resource(_)
+        | Entry::Run(..) => 1,
+    }
+}
 
 /// An entry as bytes, filed under its key as text.
 #[expect(clippy::expect_used, reason = "an entry is text, numbers, and maps whose keys are text")]
@@ -18,7 +32,7 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
         v: u64,
         entry: &'a Entry,
     }
-    serde_json::to_vec(&Record { v: FORMAT, entry }).expect("an entry is JSON")
+    serde_json::to_vec(&Record { v: format_of(entry), entry }).expect("an entry is JSON")
 }
 
 /// The entry filed under `key` in `store`.

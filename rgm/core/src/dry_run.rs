@@ -20,9 +20,14 @@ impl Rgm {
         let mut plan = Vec::new();
         let event = Event::Request { id: REQUEST, from: from.clone(), command: command.clone() };
         let mut outs = [copy.step(clock, &event)].to_vec();
+        let mut answered = None;
         for wave in 1..WAVES_MAX {
-            if let Some(answer) = outs.iter().flat_map(|o| &o.replies).find(|(id, _)| *id == REQUEST) {
-                return answer.1.clone().map(|done| Done { plan, ..done });
+            let answers = outs.iter().flat_map(|o| &o.replies).find(|(id, _)| *id == REQUEST);
+            answered = answered.or_else(|| answers.map(|(_, answer)| answer.clone()));
+            // Some changes are answered before what follows from them, which is told all the same.
+            let over = !goes_on(command) || outs.is_empty() || matches!(answered, Some(Err(_)));
+            if let Some(answer) = answered.as_ref().filter(|_| over) {
+                return answer.clone().map(|done| Done { plan, ..done });
             }
             let started: Vec<crate::Order> = outs.iter().flat_map(orders).collect();
             plan.extend(started.iter().map(|o| PlannedStep {
@@ -32,7 +37,7 @@ impl Rgm {
                 method: o.method,
             }));
             outs = copy.finish_flights(clock);
-            if outs.is_empty() {
+            if outs.is_empty() && answered.is_none() {
                 break;
             }
         }
@@ -51,6 +56,12 @@ impl Rgm {
             |(token, node)| self.step(clock, &Event::MethodEnded { node, token, result: result.clone() });
         flying.into_iter().map(end).collect()
     }
+}
+
+/// Nobody waits for what it leads to.
+fn goes_on(command: &Command) -> bool {
+    let alone = |c: &Command| matches!(c, Command::AttrSet { .. } | Command::AttrClear { .. });
+    if let Command::Batch { commands } = command { commands.iter().all(alone) } else { alone(command) }
 }
 
 fn orders(out: &Out) -> Vec<crate::Order> {

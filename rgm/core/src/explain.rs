@@ -158,6 +158,13 @@ impl Rgm {
                 words.wait(format!("node {node} was evacuated"), left);
             }
         }
+        if self.waits_for_rule(group) {
+            words.wait(
+                String::from("Node_rule has to hold on one of its nodes: then it starts at once"),
+                None,
+            );
+            words.advise(String::from("clnode attr list"));
+        }
         let operator = self.verdicts(&Layout::default(), group, By::Operator);
         if let Some(best) = operator.iter().filter(|v| v.eligible()).min_by_key(|v| v.rank) {
             words.advise(format!(

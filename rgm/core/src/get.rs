@@ -6,8 +6,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use rgm_types::{
-    Clock, GetValue, Group, GroupName, InitNodes, InstalledNodes, LoadLimit, Method, Millis, NodeConf,
-    NodeName, Query, Refusal, Resource, ResourceType, SchaErr, SysdefinedType, TypeName, Value, props,
+    AttrName, Clock, GetValue, Group, GroupName, InitNodes, InstalledNodes, Lifetime, LoadLimit, Method,
+    Millis, NodeConf, NodeName, Query, Refusal, Resource, ResourceType, SchaErr, SysdefinedType, TypeName,
+    Value, props,
 };
 
 /// The syslog facility the manager logs with: LOG_DAEMON (reference 8.5).
@@ -34,6 +35,13 @@ impl Rgm {
                 self.get_type(rt, &tag.to_ascii_uppercase()).unwrap_or_else(|| Err(unknown_tag(tag)))
             }
             Query::Cluster { tag, args } => self.get_cluster(from, &tag.to_ascii_uppercase(), args),
+            Query::NodeAttr { name, node, lifetime } => {
+                let node = match node {
+                    Some(node) => &self.conf.node(node)?.name,
+                    None => from,
+                };
+                self.get_attr(node, name, *lifetime)
+            }
         }
     }
 
@@ -206,6 +214,18 @@ impl Rgm {
             "ALL_ZONES_NODEID" | "ALL_PSTRINGS" => Err(no_zones(tag)),
             _ => Err(unknown_tag(tag)),
         }
+    }
+
+    fn get_attr(&self, node: &NodeName, name: &AttrName, lifetime: Option<Lifetime>) -> Got {
+        let value = self.conf.attrs_of(node).and_then(|attrs| match lifetime {
+            Some(lifetime) => attrs.of(lifetime).get(name).map(String::as_str),
+            None => attrs.value(name.as_str()),
+        });
+        value.map(text).ok_or_else(|| {
+            let of = lifetime.map_or_else(String::new, |l| format!(" with the lifetime {l}"));
+            let message = format!("node {node} has no attribute {name}{of}");
+            Refusal::new(SchaErr::Prop, message, "clnode attr list prints those there are")
+        })
     }
 
     fn node_arg(&self, tag: &str, args: &[String]) -> Result<NodeName, Refusal> {

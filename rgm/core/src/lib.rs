@@ -43,6 +43,7 @@ pub mod invariants;
 mod links;
 mod load;
 pub mod model;
+mod node_rule;
 mod ops;
 mod order;
 mod outlook;

@@ -2,6 +2,7 @@
 //! configuration changes, and read in every step.
 
 use crate::model::Conf;
+use crate::node_rule::{self, NodeRule};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -166,6 +167,7 @@ pub(crate) struct Links {
     foreign: BTreeMap<GroupName, BTreeSet<GroupName>>,
     nodelists: BTreeMap<GroupName, Vec<NodeName>>,
     facts: BTreeMap<GroupName, Facts>,
+    rules: BTreeMap<GroupName, NodeRule>,
 }
 
 /// Numbers and flags of a group that are asked for in every step.
@@ -216,6 +218,7 @@ impl Links {
         self.group_deps.remove(group);
         self.nodelists.remove(group);
         self.facts.remove(group);
+        self.rules.remove(group);
         let strangers: Vec<GroupName> =
             old.into_iter().filter(|other| !self.targets(other).contains(group)).collect();
         for other in strangers {
@@ -244,6 +247,9 @@ impl Links {
         self.forget_group(group);
         self.nodelists.insert(group.clone(), says.nodelist);
         self.facts.insert(group.clone(), says.facts);
+        if let Some(rule) = says.rule {
+            self.rules.insert(group.clone(), rule);
+        }
         if !says.affinities.is_empty() {
             self.affinities.insert(group.clone(), says.affinities);
         }
@@ -263,6 +269,7 @@ struct Says {
     nodelist: Vec<NodeName>,
     affinities: Vec<Affinity>,
     group_deps: Vec<GroupName>,
+    rule: Option<NodeRule>,
 }
 
 impl Conf {
@@ -341,6 +348,16 @@ impl Conf {
         self.links.facts.get(group).copied().unwrap_or_default()
     }
 
+    /// Node_rule of a configured group; `None`: every node is a candidate.
+    pub(crate) fn rule_of(&self, group: &GroupName) -> Option<&NodeRule> {
+        self.links.rules.get(group)
+    }
+
+    /// Groups that have a Node_rule.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&GroupName, &NodeRule)> {
+        self.links.rules.iter()
+    }
+
     /// Nodelist of a configured group.
     pub(crate) fn nodes_of(&self, group: &GroupName) -> &[NodeName] {
         self.links.nodelists.get(group).map_or(&[], Vec::as_slice)
@@ -362,6 +379,7 @@ impl Conf {
             nodelist: self.nodelist(group),
             affinities: self.parsed(group, "RG_affinities", |t| Affinity::parse(t).ok()),
             group_deps: self.parsed(group, "RG_dependencies", |t| GroupName::new(t).ok()),
+            rule: self.group_value(group, "Node_rule").and_then(|v| node_rule::parse(v.text()?).ok()?),
         };
         let deps: Vec<(ResourceName, Vec<Dep>)> =
             self.members(name).map(|r| (r.name.clone(), self.declared_deps(r))).collect();

@@ -70,8 +70,11 @@ impl Loads {
         match write {
             Write::Put(Entry::Group(Group { name, .. }) | Entry::Run(name, _))
             | Write::Delete(Key::Group(name) | Key::Run(name)) => self.update(conf, name),
-            Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Resource(_))
-            | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Resource(_)) => {}
+            Write::Put(
+                Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Resource(_) | Entry::Attrs(..),
+            )
+            | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Resource(_) | Key::Attrs(_)) => {
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use rgm_types::config::{ClusterConf, Entry, Generation, Key, Write};
 use rgm_types::{
-    Group, GroupName, GroupRun, InitNodes, Method, Millis, NodeConf, NodeName, PropName, Refusal, Resource,
-    ResourceName, ResourceType, SchaErr, TypeName, Value, props,
+    Attrs, Group, GroupName, GroupRun, InitNodes, Method, Millis, NodeConf, NodeName, PropName, Refusal,
+    Resource, ResourceName, ResourceType, SchaErr, TypeName, Value, props,
 };
 
 /// Everything the repository holds.
@@ -21,6 +21,7 @@ pub struct Conf {
     pub(crate) groups: BTreeMap<GroupName, Group>,
     pub(crate) resources: BTreeMap<ResourceName, Resource>,
     pub(crate) runs: BTreeMap<GroupName, GroupRun>,
+    attrs: BTreeMap<NodeName, Attrs>,
     /// Resources of each group. Derived.
     members: BTreeMap<GroupName, BTreeSet<ResourceName>>,
     /// Who depends on whom. Derived.
@@ -89,8 +90,10 @@ impl Conf {
             Write::Delete(Key::Resource(r)) => {
                 deleted.into_iter().for_each(|group| self.unlink_resource(r, &group));
             }
-            Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Run(..))
-            | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_)) => {}
+            Write::Put(
+                Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Run(..) | Entry::Attrs(..),
+            )
+            | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_) | Key::Attrs(_)) => {}
         }
     }
 
@@ -105,6 +108,7 @@ impl Conf {
                 self.resources.insert(r.name.clone(), r.clone());
             }
             Write::Put(Entry::Run(g, run)) => drop(self.runs.insert(g.clone(), run.clone())),
+            Write::Put(Entry::Attrs(n, attrs)) => drop(self.attrs.insert(n.clone(), attrs.clone())),
             Write::Delete(Key::Cluster) => self.cluster = ClusterConf::default(),
             Write::Delete(Key::Node(n)) => drop(self.nodes.remove(n)),
             Write::Delete(Key::Type(t)) => drop(self.types.remove(t)),
@@ -118,6 +122,7 @@ impl Conf {
                 }
             }
             Write::Delete(Key::Run(g)) => drop(self.runs.remove(g)),
+            Write::Delete(Key::Attrs(n)) => drop(self.attrs.remove(n)),
         }
     }
 
@@ -188,6 +193,11 @@ impl Conf {
     /// What must not be forgotten about a running group.
     pub fn run(&self, group: &GroupName) -> GroupRun {
         self.runs.get(group).cloned().unwrap_or_default()
+    }
+
+    /// The attributes of a node, if it has any.
+    pub(crate) fn attrs_of(&self, node: &NodeName) -> Option<&Attrs> {
+        self.attrs.get(node)
     }
 
     /// The value in force of a group property.

@@ -29,7 +29,15 @@ impl Rgm {
     fn node_view(&self, name: &NodeName, id: u32) -> NodeView {
         let bar = self.nodes.get(name).and_then(|n| n.barred_until);
         let evacuated_for = bar.map(|until| until.since(self.clock.boot)).filter(|left| left.0 > 0);
-        NodeView { name: name.clone(), id, up: self.is_up(name), loads: self.loads(name), evacuated_for }
+        let attrs = self.conf.attrs_of(name).cloned().unwrap_or_default();
+        NodeView {
+            name: name.clone(),
+            id,
+            up: self.is_up(name),
+            loads: self.loads(name),
+            evacuated_for,
+            attrs,
+        }
     }
 
     fn cluster_props(&self) -> BTreeMap<PropName, Value> {

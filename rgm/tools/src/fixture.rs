@@ -32,6 +32,7 @@ pub fn empty() -> Snapshot {
                 up,
                 loads: Default::default(),
                 evacuated_for: None,
+                attrs: Default::default(),
             })
             .into(),
         types: vec![],
@@ -61,8 +62,14 @@ pub fn nfs() -> Snapshot {
 pub fn wide() -> Snapshot {
     let mut snapshot = nfs();
     let third = "phys-3-with-a-long-name";
-    let view =
-        NodeView { name: node(third), id: 3, up: true, loads: Default::default(), evacuated_for: None };
+    let view = NodeView {
+        name: node(third),
+        id: 3,
+        up: true,
+        loads: Default::default(),
+        evacuated_for: None,
+        attrs: Default::default(),
+    };
     snapshot.nodes.push(view);
     let mut web =
         group("webserver-front-rg", &["web-rs", "log-rs"], [GroupState::Online, GroupState::PendingOffline]);

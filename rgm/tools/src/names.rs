@@ -2,7 +2,7 @@
 
 use crate::args::Args;
 use crate::failure::Failure;
-use rgm_types::{GroupName, NameError, NodeName, ResourceName, SchaErr};
+use rgm_types::{AttrName, GroupName, NameError, NodeName, ResourceName, SchaErr};
 
 /// The groups of `-g`.
 pub fn groups(args: &Args) -> Result<Vec<GroupName>, Failure> {
@@ -32,6 +32,11 @@ pub fn resource(text: &str) -> Result<ResourceName, Failure> {
 /// A node.
 pub fn node(text: &str) -> Result<NodeName, Failure> {
     NodeName::new(text).map_err(|e| invalid("node", text, &e))
+}
+
+/// An attribute of a node.
+pub fn attribute(text: &str) -> Result<AttrName, Failure> {
+    AttrName::new(text).map_err(|e| invalid("attribute", text, &e))
 }
 
 fn invalid(kind: &str, text: &str, error: &NameError) -> Failure {

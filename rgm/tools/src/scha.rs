@@ -3,9 +3,12 @@
 //! One call is: the name it was called by, its options, one connect, one write, one read, one print.
 //! Nothing else belongs on this way.
 
+pub mod attributes;
 mod control;
 mod get;
 mod show;
+
+pub use show::answer;
 
 use crate::applet::Applet;
 use crate::args::Args;
@@ -26,13 +29,16 @@ enum Kind {
 }
 
 /// The links to make to it.
-pub const LINKS: [&str; 6] = [
+pub const LINKS: [&str; 9] = [
     "scha_resource_get",
     "scha_resourcegroup_get",
     "scha_resourcetype_get",
     "scha_cluster_get",
     "scha_control",
     "scha_resource_setstatus",
+    "scha_node_attr_get",
+    "scha_node_attr_set",
+    "scha_node_attr_clear",
 ];
 /// It answers to these too, which are also programs of their own.
 pub const HELPERS: [&str; 3] = ["hatimerun", "halockrun", "scds_syslog"];
@@ -46,6 +52,9 @@ fn find(name: &str) -> Option<Kind> {
         "scha_cluster_get" => Kind::Table(&tables::SCHA_CLUSTER_GET, get::cluster),
         "scha_control" => Kind::Table(&tables::SCHA_CONTROL, control::control),
         "scha_resource_setstatus" => Kind::Table(&tables::SCHA_RESOURCE_SETSTATUS, control::set_status),
+        "scha_node_attr_get" => Kind::Table(&tables::SCHA_NODE_ATTR_GET, attributes::get),
+        "scha_node_attr_set" => Kind::Table(&tables::SCHA_NODE_ATTR_SET, attributes::set),
+        "scha_node_attr_clear" => Kind::Table(&tables::SCHA_NODE_ATTR_CLEAR, attributes::clear),
         "hatimerun" => Kind::Words(|words| methods::hatimerun::main_with(words.into_iter())),
         "halockrun" => Kind::Words(|words| methods::halockrun::main_with(words.into_iter())),
         "scds_syslog" => Kind::Words(|words| methods::scds_syslog::main_with(words.into_iter())),

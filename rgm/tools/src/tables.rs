@@ -1,12 +1,14 @@
 //! The tables of all commands, one [`Applet`] each.
 
 mod admin;
+mod attributes;
 mod daemons;
 mod helpers;
 mod scha;
 
 pub(crate) use admin::{ADMIN_PLACES, DRY_RUN, GROUPS, JSON, NODES, RESOURCES, TYPES};
 pub use admin::{SCRGADM, SCSTAT, SCSWITCH};
+pub use attributes::{SCHA_NODE_ATTR_CLEAR, SCHA_NODE_ATTR_GET, SCHA_NODE_ATTR_SET};
 pub use daemons::{PMFADM, PMFD, RGMD, RTRCHECK, SCADM};
 pub use helpers::{HALOCKRUN, HATIMERUN, SCDS_SYSLOG};
 pub use scha::{
@@ -19,7 +21,7 @@ use crate::cl;
 use crate::suite::Suite;
 
 /// Every command of the system, those of other packages included: what is explained to a user.
-pub const ALL: [&Applet; 17] = [
+pub const ALL: [&Applet; 20] = [
     &SCRGADM,
     &SCSWITCH,
     &SCSTAT,
@@ -29,6 +31,9 @@ pub const ALL: [&Applet; 17] = [
     &SCHA_CLUSTER_GET,
     &SCHA_CONTROL,
     &SCHA_RESOURCE_SETSTATUS,
+    &SCHA_NODE_ATTR_GET,
+    &SCHA_NODE_ATTR_SET,
+    &SCHA_NODE_ATTR_CLEAR,
     &HATIMERUN,
     &HALOCKRUN,
     &SCDS_SYSLOG,

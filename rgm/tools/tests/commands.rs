@@ -94,6 +94,7 @@ fn snapshot() -> Snapshot {
         up: true,
         loads: Default::default(),
         evacuated_for: None,
+        attrs: Default::default(),
     };
     Snapshot {
         cluster: "demo".into(),

@@ -3,9 +3,10 @@
 //! A [`Command`] changes something and is decided by the president; a [`Query`] reads.
 
 use crate::{
-    GroupName, GroupState, InstalledNodes, Method, Millis, NodeName, PropType, ResourceName, ResourceType,
-    SchaErr, Status,
+    AttrName, GroupName, GroupState, InstalledNodes, Lifetime, Method, Millis, NodeName, PropType,
+    ResourceName, ResourceType, SchaErr, Status,
 };
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -240,6 +241,24 @@ pub enum Command {
     },
     /// `clnode delete-loadlimit`.
     LoadLimitDelete { node: NodeName, name: String },
+    /// Give attributes of a node these values (`scha_node_attr_set`, `clnode attr set`). No node: the
+    /// caller's. Answered as soon as they are written; what groups do about it follows.
+    AttrSet {
+        #[serde(default)]
+        node: Option<NodeName>,
+        #[serde(default)]
+        lifetime: Lifetime,
+        values: BTreeMap<AttrName, String>,
+    },
+    /// Take attributes of a node away (`scha_node_attr_clear`, `clnode attr clear`), of this lifetime or
+    /// of both. One that is not there is not missed.
+    AttrClear {
+        #[serde(default)]
+        node: Option<NodeName>,
+        #[serde(default)]
+        lifetime: Option<Lifetime>,
+        names: Vec<AttrName>,
+    },
     /// Several commands as one operation, in this order: neighbours that only change configuration are
     /// validated together and committed in one transaction; a refusal of any of them, as far as it can
     /// be foreseen, leaves nothing changed. Not nested.
@@ -278,6 +297,14 @@ pub enum Query {
         tag: String,
         #[serde(default)]
         args: Vec<String>,
+    },
+    /// `scha_node_attr_get name`: the value in force, or that of a lifetime. No node: the caller's.
+    NodeAttr {
+        name: AttrName,
+        #[serde(default)]
+        node: Option<String>,
+        #[serde(default)]
+        lifetime: Option<Lifetime>,
     },
 }
 

@@ -4,7 +4,9 @@
 //! step are one transaction. `GroupRun` is the little that must outlive its node: where a group is
 //! meant to be, what must not be forgotten about failures.
 
-use crate::{GroupName, Method, Millis, NodeName, PropName, ResourceName, ResourceType, TypeName, Value};
+use crate::{
+    Attrs, GroupName, Method, Millis, NodeName, PropName, ResourceName, ResourceType, TypeName, Value,
+};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -176,6 +178,8 @@ pub enum Key {
     Resource(ResourceName),
     /// What must not be forgotten about a running group.
     Run(GroupName),
+    /// The attributes of a node. There is no such entry where there is none of them.
+    Attrs(NodeName),
 }
 
 /// `kind/name`, as the stores file it.
@@ -188,6 +192,7 @@ impl fmt::Display for Key {
             Self::Group(n) => write!(f, "group/{n}"),
             Self::Resource(n) => write!(f, "resource/{n}"),
             Self::Run(n) => write!(f, "run/{n}"),
+            Self::Attrs(n) => write!(f, "attrs/{n}"),
         }
     }
 }
@@ -206,6 +211,7 @@ impl core::str::FromStr for Key {
             "group" => GroupName::new(name).map(Self::Group),
             "resource" => ResourceName::new(name).map(Self::Resource),
             "run" => GroupName::new(name).map(Self::Run),
+            "attrs" => NodeName::new(name).map(Self::Attrs),
             _ => return Err(alloc::format!("no kind of entry is called {kind:?}")),
         }
         .map_err(|e| e.to_string())
@@ -239,6 +245,8 @@ pub enum Entry {
     Resource(Resource),
     /// See [`Key::Run`].
     Run(GroupName, GroupRun),
+    /// See [`Key::Attrs`].
+    Attrs(NodeName, Attrs),
 }
 
 impl Entry {
@@ -251,6 +259,7 @@ impl Entry {
             Self::Group(g) => Key::Group(g.name.clone()),
             Self::Resource(r) => Key::Resource(r.name.clone()),
             Self::Run(g, _) => Key::Run(g.clone()),
+            Self::Attrs(n, _) => Key::Attrs(n.clone()),
         }
     }
 }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod attrs;
 pub mod call;
 pub mod config;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod time;
 pub mod value;
 pub mod view;
 
+pub use attrs::{ATTRS_MAX, Attrs, Lifetime, check_attr_value};
 pub use call::{
     Bring, Command, ControlOp, Done, GetValue, PlannedStep, Progress, PropClass, PropOp, PropSet, Query,
     Refusal, Subject,
@@ -30,7 +32,7 @@ pub use config::{
 };
 pub use error::SchaErr;
 pub use method::Method;
-pub use name::{GroupName, NameError, NodeName, PropName, ResourceName, TypeName};
+pub use name::{AttrName, GroupName, NameError, NodeName, PropName, ResourceName, TypeName};
 pub use rt::{InitNodes, InstalledNodes, PropDecl, ResourceType, SysdefinedType, UpgradeTunability};
 pub use state::{GroupState, ResourceState, Status};
 pub use time::{Clock, Millis};

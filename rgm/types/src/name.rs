@@ -2,7 +2,8 @@
 //!
 //! Group, resource and property names: ASCII, a letter first, then letters, digits, `-` and `_`,
 //! at most 255 characters. A resource type's full name is made of three such parts,
-//! `vendor.base:version`. Node names follow host names: a letter or digit first, `.` allowed.
+//! `vendor.base:version`. Node names follow host names: a letter or digit first, `.` allowed. Names of
+//! node attributes may have `.` and `:` besides.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -55,6 +56,10 @@ fn alnum(c: char) -> bool {
 }
 fn host(c: char) -> bool {
     word(c) || c == '.'
+}
+/// As agents of other clusters name attributes: `master-db:0`, `site.rack`.
+fn attr(c: char) -> bool {
+    host(c) || c == ':'
 }
 /// Type names carry `.` and `:` between their parts.
 fn type_word(c: char) -> bool {
@@ -179,6 +184,10 @@ name!(
 name!(
     /// A resource.
     ResourceName, letter, word
+);
+name!(
+    /// An attribute of a node. Letters count in their case.
+    AttrName, letter, attr
 );
 name!(
     /// The full name of a registered resource type: `vendor.base`, or `vendor.base:version` where

@@ -124,7 +124,7 @@ pub const RESOURCE: &[SystemProp] = &[
     row("Num_rg_restarts", Int, QueryOnly, None, Never),
 ];
 
-/// The properties of a resource group (reference 3). RG_name, RG_state, Resource_list and
+/// The properties of a resource group (reference 3), and Node_rule. RG_name, RG_state, Resource_list and
 /// Suspend_automatic_recovery are not set like properties and stand elsewhere.
 pub const GROUP: &[SystemProp] = &[
     row("RG_description", String, Always, Some(""), Anytime),
@@ -149,6 +149,7 @@ pub const GROUP: &[SystemProp] = &[
     row("Load_factors", StringArray, Always, Some(""), Anytime),
     at_least(row("Priority", Int, Always, Some("500"), Anytime), 0),
     words(row("Preemption_mode", Enum, Always, Some("Has_Cost"), Anytime), &["Has_Cost", "No_Cost", "Never"]),
+    row("Node_rule", String, Always, Some(""), Anytime),
 ];
 
 /// What else is known of a group under a property's name, and only ever read like one.

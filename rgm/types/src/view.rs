@@ -3,7 +3,7 @@
 //! Made by the core, read by everyone else; every field of it is a fact of the moment it was made.
 
 use crate::{
-    GroupName, GroupState, LoadLimit, Method, Millis, NodeName, PropName, PropType, ResourceName,
+    Attrs, GroupName, GroupState, LoadLimit, Method, Millis, NodeName, PropName, PropType, ResourceName,
     ResourceState, ResourceType, Status, TypeName, Value,
 };
 use alloc::collections::BTreeMap;
@@ -43,6 +43,9 @@ pub struct NodeView {
     pub loads: BTreeMap<String, LoadView>,
     /// For how long nothing is placed here by itself, because it was evacuated.
     pub evacuated_for: Option<Millis>,
+    /// Its attributes.
+    #[serde(default)]
+    pub attrs: Attrs,
 }
 
 /// A load of a node.

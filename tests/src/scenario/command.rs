@@ -3,7 +3,9 @@
 use super::options::{Options, words};
 use super::step::method;
 use anyhow::{Context, Result, bail};
-use rgm_types::{Bring, Command, ControlOp, GroupName, InstalledNodes, NodeName, ResourceName, Status};
+use rgm_types::{
+    AttrName, Bring, Command, ControlOp, GroupName, InstalledNodes, NodeName, ResourceName, Status,
+};
 
 /// A command, and the node its caller is on.
 pub(super) fn parse(line: &str) -> Result<(Option<NodeName>, Command)> {
@@ -20,12 +22,18 @@ pub(super) fn parse(line: &str) -> Result<(Option<NodeName>, Command)> {
         "scswitch" => "gjhfK",
         "scha_control" => "OGR",
         "scha_resource_setstatus" => "RGsm",
+        "scha_node_attr_set" | "scha_node_attr_clear" => "nl",
         other => bail!("no step begins with {other}"),
     };
     let o = Options::parse(args, with_value)?;
     let command = match name.as_str() {
         "scrgadm" => scrgadm(&o)?,
         "scswitch" => scswitch(&o)?,
+        "scha_node_attr_set" => attr_set(&o)?,
+        "scha_node_attr_clear" => {
+            let names = o.rest.iter().map(|n| Ok(AttrName::new(n)?)).collect::<Result<_>>()?;
+            Command::AttrClear { node: o.nodes('n')?.pop(), lifetime: o.lifetime()?, names }
+        }
         "scha_control" => {
             let op = o.need('O')?;
             let op = ControlOp::from_word(op).with_context(|| format!("no operation {op}"))?;
@@ -46,6 +54,15 @@ fn together(line: &str) -> Result<(Option<NodeName>, Command)> {
     let commands = line.trim_start_matches("together ").split(" && ");
     let commands = commands.map(|c| Ok(parse(c)?.1)).collect::<Result<_>>()?;
     Ok((None, Command::Batch { commands }))
+}
+
+fn attr_set(o: &Options) -> Result<Command> {
+    let pair = |text: &String| {
+        let (name, value) = text.split_once('=').with_context(|| format!("{text} is no NAME=VALUE"))?;
+        Ok((AttrName::new(name)?, value.to_string()))
+    };
+    let values = o.rest.iter().map(pair).collect::<Result<_>>()?;
+    Ok(Command::AttrSet { node: o.nodes('n')?.pop(), lifetime: o.lifetime()?.unwrap_or_default(), values })
 }
 
 fn type_register(line: &str) -> Result<Command> {

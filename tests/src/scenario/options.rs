@@ -1,7 +1,7 @@
 //! Words and options of a command line, as far as stories need them.
 
 use anyhow::{Context, Result, bail, ensure};
-use rgm_types::{GroupName, NodeName, PropClass, PropOp, PropSet, ResourceName};
+use rgm_types::{GroupName, Lifetime, NodeName, PropClass, PropOp, PropSet, ResourceName};
 
 /// Splits at blanks, but not within double quotes.
 pub(super) fn words(line: &str) -> Vec<String> {
@@ -96,6 +96,12 @@ impl Options {
     /// The nodes behind that option.
     pub(super) fn nodes(&self, letter: char) -> Result<Vec<NodeName>> {
         self.list(letter).map(|n| Ok(NodeName::new(n)?)).collect()
+    }
+
+    /// `-l`.
+    pub(super) fn lifetime(&self) -> Result<Option<Lifetime>> {
+        let known = |word| Lifetime::from_word(word).with_context(|| format!("no lifetime {word}"));
+        self.get('l').map(known).transpose()
     }
 
     /// `-y`, `-x` and `-p`.

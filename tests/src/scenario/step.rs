@@ -8,6 +8,8 @@
 //! | `clrg …`, `clrs …`, `clnode …`, `cluster set …` | the same |
 //! | `together COMMAND && COMMAND` | several changes as one operation |
 //! | `scha_control -O … -G … -R … on NODE`, `scha_resource_setstatus … on NODE` | |
+//! | `scha_node_attr_set … on NODE`, `scha_node_attr_clear … on NODE` | |
+//! | `scha_node_attr_get … on NODE` | prints the value |
 //! | `scha_resource_get …`, `…group_get`, `…type_get`, `scha_cluster_get` `on NODE` | prints the answer |
 //! | `START r on phys-1 ok` | also `fails`, `exits 3`, `dies of signal 9`, `times out`, `can not be run`, `is killed`; with `: what it said` |
 //! | `finish`, `finish but START r` | whatever runs ends well, until nothing runs |
@@ -28,7 +30,7 @@ use super::command;
 use super::options::{Options, words};
 use anyhow::{Context, Result, bail};
 use rgm_core::Ending;
-use rgm_types::{Command, Method, NodeName, Query, ResourceName};
+use rgm_types::{AttrName, Command, Method, NodeName, Query, ResourceName};
 
 /// A step.
 #[derive(Debug)]
@@ -145,9 +147,18 @@ fn ends(word: &str, resource: &str, node: &str, line: &str) -> Result<Step> {
     })
 }
 
+fn attr_get(o: &Options) -> Result<Step> {
+    let name = AttrName::new(o.rest.first().context("no attribute is named")?)?;
+    let (node, lifetime) = (o.get('n').map(String::from), o.lifetime()?);
+    Ok(Step::Get { from: o.on.clone(), query: Query::NodeAttr { name, node, lifetime } })
+}
+
 fn get_step(words: &[String]) -> Result<Step> {
     let (name, args) = words.split_first().context("no command")?;
-    let o = Options::parse(args, "OGRT")?;
+    let o = Options::parse(args, "OGRTnl")?;
+    if name == "scha_node_attr_get" {
+        return attr_get(&o);
+    }
     let tag = o.need('O')?.to_string();
     let args = o.rest.clone();
     let query = match name.as_str() {

@@ -351,8 +351,9 @@ impl World {
                     let old = self.repo.runs.get(g).map(|old| old.stop_failed.clone()).unwrap_or_default();
                     old.difference(&run.stop_failed).for_each(|place| self.note_cleared(place));
                 }
-                Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_))
-                | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_)) => {}
+                Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Attrs(..))
+                | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_) | Key::Attrs(_)) => {
+                }
             }
         }
     }

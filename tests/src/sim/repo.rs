@@ -64,7 +64,8 @@ impl Repo {
 
     fn put(&mut self, entry: Entry) {
         match entry {
-            Entry::Cluster(_) => {}
+            // What rules read is not among the invariants.
+            Entry::Cluster(_) | Entry::Attrs(..) => {}
             Entry::Node(n) => drop(self.nodes.insert(n.name.clone(), n)),
             Entry::Type(t) => drop(self.types.insert(t.name.clone(), t)),
             Entry::Group(g) => drop(self.groups.insert(g.name.clone(), g)),
@@ -78,7 +79,7 @@ impl Repo {
 
     fn delete(&mut self, key: &Key) {
         match key {
-            Key::Cluster => {}
+            Key::Cluster | Key::Attrs(_) => {}
             Key::Node(n) => drop(self.nodes.remove(n)),
             Key::Type(t) => drop(self.types.remove(t)),
             Key::Group(g) => {

@@ -283,9 +283,19 @@ const REWRITE: &str = "RGM_REWRITE";
 
 #[test]
 fn the_page_about_the_commands_shows_what_they_print() -> Result<()> {
+    shows_what_is_printed("commands.md")
+}
+
+#[test]
+fn the_page_about_attributes_of_nodes_shows_what_is_printed() -> Result<()> {
+    shows_what_is_printed("operations/attributes.md")
+}
+
+/// Runs the sessions of a page, in their order.
+fn shows_what_is_printed(page: &str) -> Result<()> {
     DevCluster::play(|c| {
         install_types(c)?;
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/commands.md");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
         let page = fs::read_to_string(&file)?;
         let (mut played, mut in_session) = (String::new(), false);
         for line in page.lines() {

@@ -8,10 +8,10 @@ use rgm_types::view::{
     ResourceOnNode, ResourceView, Snapshot, TypeView,
 };
 use rgm_types::{
-    Bring, Command, ControlOp, Done, GetValue, GroupName, GroupState, InstalledNodes, Method, Millis,
-    NodeName, PlannedStep, Progress, PropClass, PropDecl, PropName, PropOp, PropSet, PropType, Query,
-    ResourceName, ResourceState, ResourceType, Status, Subject, SysdefinedType, Tunable, TypeName,
-    UpgradeTunability, Value,
+    AttrName, Attrs, Bring, Command, ControlOp, Done, GetValue, GroupName, GroupState, InstalledNodes,
+    Lifetime, Method, Millis, NodeName, PlannedStep, Progress, PropClass, PropDecl, PropName, PropOp,
+    PropSet, PropType, Query, ResourceName, ResourceState, ResourceType, Status, Subject, SysdefinedType,
+    Tunable, TypeName, UpgradeTunability, Value,
 };
 use std::collections::BTreeSet;
 
@@ -26,6 +26,9 @@ fn resource() -> ResourceName {
 }
 fn prop(name: &str) -> PropName {
     PropName::new(name).unwrap()
+}
+fn attr(name: &str) -> AttrName {
+    AttrName::new(name).unwrap()
 }
 fn text(text: &str) -> String {
     text.to_owned()
@@ -61,6 +64,8 @@ pub fn command_name(request: &Request) -> Option<&'static str> {
         Command::ClusterSet { .. } => "cluster_set",
         Command::LoadLimitSet { .. } => "load_limit_set",
         Command::LoadLimitDelete { .. } => "load_limit_delete",
+        Command::AttrSet { .. } => "attr_set",
+        Command::AttrClear { .. } => "attr_clear",
         Command::Batch { .. } => "batch",
         Command::Control { .. } => "control",
         Command::SetStatus { .. } => "set_status",
@@ -174,6 +179,12 @@ fn switching() -> Vec<Command> {
             status: Status::Degraded,
             message: Some(text("named is slow")),
         },
+        Command::AttrSet {
+            node: Some(node("phys-1")),
+            lifetime: Lifetime::Forever,
+            values: [(attr("site.rack"), text("b2")), (attr("master-db:0"), text(""))].into(),
+        },
+        Command::AttrClear { node: None, lifetime: None, names: vec![attr("site.rack")] },
     ]
 }
 
@@ -202,6 +213,11 @@ pub fn requests() -> Vec<Request> {
     ];
     let commands = configuring().into_iter().chain(switching());
     requests.extend(commands.map(|command| Request::Change { command, dry_run: false }));
+    requests.push(Request::Get(Query::NodeAttr {
+        name: attr("site.rack"),
+        node: Some(text("phys-1")),
+        lifetime: Some(Lifetime::Reboot),
+    }));
     requests
 }
 
@@ -226,6 +242,10 @@ fn snapshot() -> Snapshot {
             up: true,
             loads: Default::default(),
             evacuated_for: None,
+            attrs: Attrs {
+                reboot: [(attr("db-score"), text("-5"))].into(),
+                forever: [(attr("site.rack"), text("b2"))].into(),
+            },
         }],
         types: vec![TypeView { declaration: declaration(), resources: vec![resource()] }],
         groups: vec![GroupView {

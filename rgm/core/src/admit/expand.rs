@@ -30,7 +30,9 @@ pub(crate) fn kind(command: &Command) -> Kind {
         | Command::ResourceDelete { .. }
         | Command::ClusterSet { .. }
         | Command::LoadLimitSet { .. }
-        | Command::LoadLimitDelete { .. } => Kind::Configuration,
+        | Command::LoadLimitDelete { .. }
+        | Command::AttrSet { .. }
+        | Command::AttrClear { .. } => Kind::Configuration,
         Command::Switch { .. }
         | Command::Remaster { .. }
         | Command::Online { .. }

@@ -3,6 +3,7 @@
 use super::properties::{self, Occasion};
 use super::{Change, Effect, Goal, Validation};
 use crate::load;
+use crate::node_rule::{self, Fault};
 use crate::{Rgm, ValidateArgs};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -102,6 +103,7 @@ impl Rgm {
         }
         self.check_primaries(group)?;
         self.check_path_prefix(group)?;
+        check_node_rule(group)?;
         self.check_load(group)?;
         self.check_affinities(group)?;
         self.check_group_dependencies(group)
@@ -238,6 +240,17 @@ impl Rgm {
         let writes = vec![Write::Delete(Key::Group(name.clone())), Write::Delete(Key::Run(name.clone()))];
         Ok(Change { writes, ..Change::default() })
     }
+}
+
+/// Node_rule can be read; where not, the place is shown under it.
+fn check_node_rule(group: &Group) -> Result<(), Refusal> {
+    let rule = props::group("Node_rule").and_then(|spec| group.props.get(&spec.prop_name()));
+    let text = rule.and_then(Value::text).unwrap_or_default();
+    let Err(Fault { column, what }) = node_rule::parse(text) else { return Ok(()) };
+    let message = format!("Node_rule of resource group {}, column {column}: {what}", group.name);
+    let hint = "write for example: role = standby and (score >= 10 or not_defined(score))";
+    let output = vec![text.to_string(), format!("{:>column$}", "^")];
+    Err(Refusal { output, ..Refusal::new(SchaErr::Inval, message, hint) })
 }
 
 /// Absolute paths of all methods a type declares.

@@ -2,6 +2,7 @@
 //! [`Rgm::admit`], that the command and its dry run both call; it changes nothing.
 
 mod affinities;
+mod attributes;
 mod cluster;
 mod dependencies;
 mod expand;
@@ -23,8 +24,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use rgm_types::config::Write;
 use rgm_types::{
-    Command, Group, GroupName, Hold, Method, Millis, NodeName, PropName, Refusal, Resource, ResourceName,
-    ResourceType, SchaErr,
+    AttrName, Command, Group, GroupName, Hold, Lifetime, Method, Millis, NodeName, PropName, Refusal,
+    Resource, ResourceName, ResourceType, SchaErr,
 };
 
 /// What admission lets through.
@@ -86,6 +87,10 @@ pub(crate) enum Effect {
     Bar { node: NodeName, span: Millis },
     /// A hold is lifted.
     Unhold { group: GroupName, hold: Hold },
+    /// An attribute of a node has another value, or none: told.
+    Attr { node: NodeName, name: AttrName, lifetime: Lifetime, value: Option<String> },
+    /// Node_rule of the group has become true or false on the node.
+    Judge { group: GroupName, node: NodeName },
 }
 
 /// What a caller waits for.
@@ -159,6 +164,12 @@ impl Rgm {
                 self.admit_load_limit_set(node, name, *soft, *hard)
             }
             Command::LoadLimitDelete { node, name } => self.admit_load_limit_delete(node, name),
+            Command::AttrSet { node, lifetime, values } => {
+                self.admit_attr_set(node.as_ref(), *lifetime, values)
+            }
+            Command::AttrClear { node, lifetime, names } => {
+                self.admit_attr_clear(node.as_ref(), *lifetime, names)
+            }
             // Expanded before anything of them is admitted.
             Command::Batch { .. } => Ok(Change::default()),
             Command::Control { .. } | Command::SetStatus { .. } => Ok(Change::default()),

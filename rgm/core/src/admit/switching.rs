@@ -3,7 +3,7 @@
 //!
 //! Groups named in one command are judged together, as if all of it had happened already. An operator
 //! overrules preferences and what failed before; strong affinities, hard load limits, Nodelist,
-//! membership and ERROR_STOP_FAILED hold for everybody.
+//! Node_rule, membership and ERROR_STOP_FAILED hold for everybody.
 
 use super::{Change, Effect, Goal};
 use crate::Rgm;
@@ -459,6 +459,9 @@ fn against(group: &Group, node: &NodeName, rule: &Rule) -> Refusal {
             format!("take {0} off {node} first: scswitch -F -g {0}", a.target)
         }
         Rule::Against(a) => format!("switch both: -g {},{name}", a.target),
+        Rule::RuledOut(_) => format!(
+            "set the attribute, clnode attr set -n {node} NAME=VALUE, or change the rule, clrg set -p Node_rule=RULE {name}"
+        ),
         Rule::Stuck(other) => format!("clear STOP_FAILED of {other} first"),
         Rule::Full(_) => String::from("free some of that load, or raise the limit"),
         Rule::Here

@@ -1,6 +1,7 @@
 //! Changes of configuration and place: admitted, validated, committed, waited for; several in one
 //! request, as far as they go together.
 
+use super::attributes::speaks_for;
 use super::tell;
 use crate::admit::{Change, kind};
 use crate::ops::{Asker, Op, Stage};
@@ -44,7 +45,8 @@ impl Rgm {
             Ok(commands)
         });
         match foreseen {
-            Ok(commands) => {
+            Ok(mut commands) => {
+                commands.iter_mut().for_each(|c| speaks_for(c, from));
                 self.work(Job { commands, ..Job::last(id, from) });
             }
             Err(refusal) => self.reply(id, Err(refusal)),

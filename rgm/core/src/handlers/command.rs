@@ -52,8 +52,9 @@ impl Rgm {
                 self.shown.remove(name);
             }
             Write::Put(Entry::Cluster(_) | Entry::Node(_)) => self.freed = true,
-            Write::Put(Entry::Type(_) | Entry::Run(..))
-            | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_)) => {}
+            // Groups that an attribute concerns are judged one by one: see `Effect::Judge`.
+            Write::Put(Entry::Type(_) | Entry::Run(..) | Entry::Attrs(..))
+            | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_) | Key::Attrs(_)) => {}
         }
     }
 
@@ -99,6 +100,13 @@ impl Rgm {
                 if self.conf.run(&group).hold == Some(hold) {
                     self.with_run(&group, |run| run.hold = None);
                 }
+            }
+            Effect::Attr { node, name, lifetime, value } => {
+                self.tell_attr(&node, &name, lifetime, value.as_deref());
+            }
+            Effect::Judge { group, node } => {
+                self.stir_around(&group);
+                self.fail_back(&group, &node);
             }
         }
     }

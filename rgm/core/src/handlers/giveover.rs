@@ -12,7 +12,7 @@ use crate::place::{By, Layout, Rule, Verdict};
 use crate::{Ending, Level, MethodResult, RequestId, Rgm, Token};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use rgm_types::{
     Done, Giveover, Group, GroupName, Method, NodeName, Refusal, Resource, ResourceName, SchaErr,
@@ -187,9 +187,10 @@ impl Rgm {
         let verdicts = self.verdicts(&Layout::default(), &group, By::Itself);
         let verdict = verdicts.into_iter().find(|v| v.node == h.candidate);
         let fit = verdict.as_ref().is_some_and(|v| v.eligible() || v.rule == Rule::Here);
+        let why = verdict.as_ref().map(|v| v.rule.to_string()).unwrap_or_default();
         let Some(verdict) = verdict.filter(|_| fit) else {
             if let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get_mut(&id) {
-                h.vetoes.push(format!("node {} may not host it any more", h.candidate));
+                h.vetoes.push(format!("node {}: {why}", h.candidate));
             }
             return self.ask_next(id);
         };

@@ -19,6 +19,8 @@ impl Rgm {
         for report in reports {
             self.join(report);
         }
+        let away: Vec<NodeName> = self.conf.nodes.keys().filter(|n| !self.is_up(n)).cloned().collect();
+        away.iter().for_each(|node| self.forget_passing_attrs(node));
         self.resume_duties();
     }
 
@@ -68,6 +70,7 @@ impl Rgm {
         let groups: Vec<GroupName> = self.conf.groups.keys().cloned().collect();
         groups.iter().for_each(|g| self.stir(g));
         if report.fresh {
+            self.forget_passing_attrs(&report.node);
             self.owe_boot(&report.node);
         } else {
             report.cells.iter().for_each(|(r, cell)| self.restore(&report.node, r, cell));
@@ -169,6 +172,7 @@ impl Rgm {
             motion.came_up.remove(node);
             self.with_run(group, |run| run.wanted.remove(node));
         }
+        self.forget_passing_attrs(node);
         self.forget_debts(node);
         self.end_requests_of(node);
         self.end_methods_of(node, |_| true, "its node is gone");

@@ -1,6 +1,7 @@
 //! Absorbing events: facts are written down, nothing is ordered but what a request itself consists
 //! of (its VALIDATEs, its MONITOR_CHECKs).
 
+mod attributes;
 mod change;
 mod command;
 mod control;

@@ -3,7 +3,8 @@
 use crate::Event;
 use alloc::format;
 use alloc::string::String;
-use rgm_types::Command;
+use alloc::vec::Vec;
+use rgm_types::{AttrName, Command, NodeName};
 
 /// An event, as an operator would tell it.
 pub(super) fn event(event: &Event) -> String {
@@ -56,8 +57,16 @@ pub(crate) fn command(command: &Command) -> String {
         Command::ClusterSet { .. } => String::from("change of the cluster"),
         Command::LoadLimitSet { node, name, .. } => format!("change of load limit {name} of node {node}"),
         Command::LoadLimitDelete { node, name } => format!("deletion of load limit {name} of node {node}"),
+        Command::AttrSet { node, values, .. } => attributes("setting", values.keys(), node.as_ref()),
+        Command::AttrClear { node, names, .. } => attributes("clearing", names.iter(), node.as_ref()),
         Command::Batch { commands } => format!("{} changes at once", commands.len()),
         Command::Control { op, resource, .. } => format!("scha_control {} by resource {resource}", op.word()),
         Command::SetStatus { resource, .. } => format!("status of resource {resource}"),
     }
+}
+
+fn attributes<'a>(what: &str, names: impl Iterator<Item = &'a AttrName>, node: Option<&NodeName>) -> String {
+    let names: Vec<&str> = names.map(AttrName::as_str).collect();
+    let of = node.map_or_else(String::new, |node| format!(" of node {node}"));
+    format!("{what} of attributes {}{of}", names.join(", "))
 }

@@ -1,4 +1,4 @@
-//! Strong affinities (reference 3.1): where a group may not be, and who has to leave.
+//! Strong affinities (reference 3.1) and Node_rule: where a group may not be, and who has to leave.
 
 use super::{Layout, Rule};
 use crate::Rgm;
@@ -8,8 +8,13 @@ use alloc::vec::Vec;
 use rgm_types::{GroupName, NodeName};
 
 impl Rgm {
-    /// The strong affinity, of this group or of another one, because of which it may not be there.
+    /// The Node_rule of this group, or the strong affinity, of this group or of another one, because of
+    /// which it may not be there.
     pub(crate) fn against(&self, layout: &Layout, group: &GroupName, node: &NodeName) -> Option<Rule> {
+        let ruled_out = self.ruled_out(group, node);
+        if ruled_out.is_some() {
+            return ruled_out;
+        }
         for a in self.conf.affinities(group) {
             match a.liking {
                 Liking::StrongPositive | Liking::Delegating

@@ -78,7 +78,7 @@ impl Rgm {
         }
     }
 
-    /// Leaves nodes where a strong affinity does not hold any more, and those it has too many of.
+    /// Leaves nodes where its Node_rule or a strong affinity does not hold any more, and those it has too many of.
     fn give_way(&mut self, group: &Group) {
         let name = &group.name;
         let layout = Layout::default();
@@ -193,11 +193,20 @@ impl Rgm {
         }
         self.hold(name, Hold::NoCandidate, "no node of Nodelist may host it");
         let text = format!("rebalance: no primary node is currently found for resource group {name}.");
+        if self.waits_for_rule(group) {
+            return self.log(Level::Warn, text, "its Node_rule is false where nothing else is in the way");
+        }
         self.log(
             Level::Error,
             text,
             "every node is down, barred, full, against its affinities, or failed to start it within Pingpong_interval",
         );
+    }
+
+    /// There is a node that could host it, were it not for its Node_rule.
+    pub(crate) fn waits_for_rule(&self, group: &Group) -> bool {
+        let verdicts = self.verdicts(&Layout::default(), group, By::Itself);
+        verdicts.iter().any(|v| matches!(v.rule, Rule::RuledOut(_)))
     }
 
     /// A group it has to be with is between two nodes.

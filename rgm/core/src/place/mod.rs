@@ -3,7 +3,7 @@
 //! ```text
 //!   layout.rs    where groups are meant to be, and what a command would change of that
 //!   verdict.rs   of every node of Nodelist: the rule that takes it or passes it over, and its rank
-//!   affinity.rs  strong affinities: where a group may not be, who has to leave
+//!   affinity.rs  strong affinities and Node_rule: where a group may not be, who has to leave
 //!   held.rs      who waits for whom on a node
 //!   fill.rs      a group leaves where it may not be, and takes the best nodes until it has enough
 //!   failback.rs  a group goes back to a node it likes better

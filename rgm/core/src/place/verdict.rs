@@ -61,6 +61,8 @@ pub(crate) enum Rule {
     StartFailures(usize),
     /// This resource gave the node up within Pingpong_interval.
     GaveUp(ResourceName),
+    /// Its Node_rule is false there; with what the rule saw.
+    RuledOut(String),
     /// A strong affinity that would not hold there.
     Against(Affinity),
     /// A group that may not be there together with this one, and failed to stop there.
@@ -147,6 +149,13 @@ impl Rgm {
             None if room.preempted().is_empty() => Rule::Fits,
             None => Rule::Preempts(room.preempted().to_vec()),
         }
+    }
+
+    /// Node_rule, if it is false there.
+    pub(crate) fn ruled_out(&self, group: &GroupName, node: &NodeName) -> Option<Rule> {
+        let rule = self.conf.rule_of(group)?;
+        let attrs = self.conf.attrs_of(node);
+        (!rule.holds(node, attrs)).then(|| Rule::RuledOut(rule.seen(attrs)))
     }
 
     /// What happened there before.
@@ -243,6 +252,7 @@ impl fmt::Display for Rule {
             Self::Leaving => f.write_str("the group is still being stopped there"),
             Self::StartFailures(n) => write!(f, "{n} starts failed there within Pingpong_interval"),
             Self::GaveUp(r) => write!(f, "resource {r} gave it up within Pingpong_interval"),
+            Self::RuledOut(seen) => f.write_str(seen),
             Self::Against(a) if a.liking == Liking::StrongNegative => {
                 write!(f, "RG_affinities --{0}: resource group {0} is there", a.target)
             }

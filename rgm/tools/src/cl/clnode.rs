@@ -1,5 +1,6 @@
 //! `clnode` (reference 7.8).
 
+mod attr;
 mod table;
 
 pub use table::CLNODE;

@@ -26,9 +26,8 @@ pub fn cluster(args: &Args) -> Result<String, Failure> {
     answer(args, cluster_query(args)?)
 }
 
-fn answer(args: &Args, query: Query) -> Result<String, Failure> {
-    let value = ask::get(query)?;
-    Ok(if args.has("--json") { show::json(&value) } else { show::text(&value) })
+pub(super) fn answer(args: &Args, query: Query) -> Result<String, Failure> {
+    Ok(show::answer(&ask::get(query)?, args.has("--json")))
 }
 
 fn resource_query(args: &Args) -> Result<Query, Failure> {

@@ -3,6 +3,11 @@
 use rgm_types::{GetValue, PropType};
 use serde_json::{Value as Json, json};
 
+/// As scripts read it, or as programs do.
+pub fn answer(value: &GetValue, as_json: bool) -> String {
+    if as_json { json(value) } else { text(value) }
+}
+
 /// As scripts read it.
 pub fn text(value: &GetValue) -> String {
     match value {

@@ -172,6 +172,7 @@ const GROUP_TAGS: &[&str] = &[
     "LOAD_FACTORS",
     "MAXIMUM_PRIMARIES",
     "NODELIST",
+    "NODE_RULE",
     "PATHPREFIX",
     "PINGPONG_INTERVAL",
     "PREEMPTION_MODE",

@@ -19,6 +19,7 @@ pub const CLNODE: Suite = Suite {
         CREATE_LOADLIMIT,
         SET_LOADLIMIT,
         DELETE_LOADLIMIT,
+        super::attr::ATTR,
         EXPORT,
         SHOW_REV,
         ADD,

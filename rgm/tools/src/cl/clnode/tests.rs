@@ -90,3 +90,61 @@ fn what_is_not_possible_is_refused_with_the_reason() {
         assert!(got == code && text.contains(reason), "{words:?}: {got} {text}");
     }
 }
+
+#[test]
+fn attributes_are_listed_by_node_and_name_and_what_is_in_force_comes_first() {
+    let mut snapshot = cluster();
+    let attr = |name: &str| rgm_types::AttrName::new(name).unwrap();
+    snapshot.nodes[0].attrs.forever.insert(attr("site.rack"), "b2".into());
+    snapshot.nodes[0].attrs.forever.insert(attr("db-score"), "7".into());
+    snapshot.nodes[0].attrs.reboot.insert(attr("db-score"), String::new());
+    snapshot.nodes[1].attrs.reboot.insert(attr("db-score"), "-5".into());
+    let print = |words: &[&str]| cl::work(&CLNODE, words, snapshot.clone()).unwrap().print;
+    insta::assert_snapshot!("attr_list", print(&["attr", "list"]));
+    insta::assert_snapshot!("attr_list_json", print(&["attr", "list", "-n", "phys-2", "--json"]));
+    assert_eq!(print(&["attr", "list", "-l", "forever", "site.rack"]).lines().count(), 3);
+    assert_eq!(print(&["attr", "list", "-n", "phys-2", "site.rack"]).lines().count(), 2);
+}
+
+#[test]
+fn attributes_are_set_and_cleared_on_the_nodes_named_or_on_the_callers() {
+    let attr = |name: &str| rgm_types::AttrName::new(name).unwrap();
+    let set = |node: Option<&str>, lifetime| Command::AttrSet {
+        node: node.map(|n| NodeName::new(n).unwrap()),
+        lifetime,
+        values: [(attr("a"), "1".to_owned())].into(),
+    };
+    let clear = |node: Option<&str>, lifetime| Command::AttrClear {
+        node: node.map(|n| NodeName::new(n).unwrap()),
+        lifetime,
+        names: vec![attr("a"), attr("b")],
+    };
+    use rgm_types::Lifetime::{Forever, Reboot};
+    for (words, expected) in [
+        (&["attr", "set", "a=1"][..], vec![set(None, Reboot)]),
+        (&["attr", "set", "-n", "phys-2", "-l", "forever", "a=1"], vec![set(Some("phys-2"), Forever)]),
+        (&["attr", "set", "-n", "+", "a=1"], vec![set(Some("phys-1"), Reboot), set(Some("phys-2"), Reboot)]),
+        (&["attr", "clear", "a", "b"], vec![clear(None, None)]),
+        (
+            &["attr", "clear", "-l", "reboot", "-n", "phys-1", "a", "b"],
+            vec![clear(Some("phys-1"), Some(Reboot))],
+        ),
+    ] {
+        let expected: Vec<Change> = expected.into_iter().map(Change::Command).collect();
+        assert_eq!(said(words).changes, expected, "{words:?}");
+    }
+    for (words, code, reason) in [
+        (&["attr"][..], 3, "attr needs list|get|set|clear"),
+        (&["attr", "put", "a=1"], 3, "none of list, get, set, clear"),
+        (&["attr", "set"], 3, "what to set"),
+        (&["attr", "set", "a"], 3, "no NAME=VALUE"),
+        (&["attr", "set", "1=1"], 3, "must start with a letter"),
+        (&["attr", "clear"], 3, "which attribute"),
+        (&["attr", "get", "a", "b"], 3, "one attribute of one node"),
+        (&["attr", "set", "-l", "week", "a=1"], 3, "no such lifetime"),
+        (&["attr", "set", "-n", "phys-9", "a=1"], 36, "phys-9"),
+    ] {
+        let (got, text) = refused(words);
+        assert!(got == code && text.contains(reason), "{words:?}: {got} {text}");
+    }
+}
