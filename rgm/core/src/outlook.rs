@@ -232,7 +232,8 @@ impl<'a> Outlook<'a> {
         if let Some(known) = self.hopeless.borrow().get(&spot) {
             return *known;
         }
-        self.hopeless.borrow_mut().insert(spot, true);
+        // Whoever comes back here while it is being found hopes.
+        self.hopeless.borrow_mut().insert(spot, mutant!(self.rgm, DespairMeanwhile));
         let hopeless = self.is_hopeless_anew(r, node);
         self.hopeless.borrow_mut().insert(spot, hopeless);
         hopeless

@@ -5,6 +5,7 @@ use super::repo::{Dep, Flavour, Reach};
 use super::site::Running;
 use super::world::{Finding, World, finding};
 use rgm_core::Order;
+use rgm_core::cell::Phase;
 use rgm_types::{GroupName, Method, NodeName, Resource, ResourceName};
 use std::collections::BTreeSet;
 
@@ -284,17 +285,9 @@ impl World {
             );
         }
         let Some(site) = self.sites.get(&order.node) else { return Ok(()) };
-        // One that is to go down again before it comes up, or can not come up, holds nobody up.
-        let falls = |r: &ResourceName| {
-            let leans =
-                |r: &Resource| self.repo.deps(r, &order.node).iter().any(|d| d.flavour != Flavour::Weak);
-            let restarts = site.told(r).is_some_and(|c| c.restart.is_some());
-            let meant = |r: &Resource| r.enabled.on_at(&order.node) && self.repo.wants(&r.group, &order.node);
-            restarts || self.repo.resources.get(r).is_none_or(|r| leans(r) || !meant(r))
-        };
         let prenet = |x: &&Running| {
             let (o, group) = (&x.order, &order.group);
-            o.method == Method::PrenetStart && o.group == *group && !falls(&o.resource)
+            o.method == Method::PrenetStart && o.group == *group && !self.falls(&o.resource, &order.node)
         };
         match site.running.values().find(prenet) {
             Some(x) => finding(
@@ -303,6 +296,19 @@ impl World {
             ),
             None => Ok(()),
         }
+    }
+
+    /// It is to go down again before it comes up, or may never come up: it holds nobody up.
+    fn falls(&self, r: &ResourceName, node: &NodeName) -> bool {
+        let Some(resource) = self.repo.resources.get(r) else { return true };
+        let told = self.sites.get(node).and_then(|site| site.told(r));
+        let restarts = told.is_some_and(|c| c.restart.is_some() || c.phase == Phase::StartFailed);
+        let meant = resource.enabled.on_at(node) && self.repo.wants(&resource.group, node);
+        let leans = |d: &Dep| {
+            let here = self.repo.resources.get(&d.on).is_some_and(|other| other.group == resource.group);
+            d.flavour != Flavour::Weak && (!here || d.reach == Reach::Any || self.falls(&d.on, node))
+        };
+        restarts || !meant || self.repo.deps(resource, node).iter().any(leans)
     }
 
     /// INV-03: STOP waits for the monitor.

@@ -198,6 +198,12 @@ pub(super) fn affinities(chance: &mut Chance, g: usize) -> String {
     list.join(",")
 }
 
+/// The name of resource `r` of group `g`. Names in order are the order of dependencies in half of the
+/// groups, and the opposite in the others: what is looked at first must make no difference.
+fn resource(g: usize, r: usize) -> String {
+    if g.is_multiple_of(2) { format!("r{g}x{r}") } else { format!("r{g}w{}", 9_usize.saturating_sub(r)) }
+}
+
 /// The creation of resource `r` of group `g`.
 pub(super) fn creation(
     chance: &mut Chance,
@@ -212,14 +218,14 @@ pub(super) fn creation(
     for d in 0..r {
         if chance.percent(35) {
             let list = flavour(chance, traits);
-            lists[list].push(element(chance, traits, &format!("r{g}x{d}"), nodes));
+            lists[list].push(element(chance, traits, &resource(g, d), nodes));
         }
     }
     if traits.across && g > 0 && chance.percent(35) {
         let other = g - 1 - chance.below(g.min(5));
         let list = flavour(chance, traits);
         let target = chance.below(traits.members);
-        lists[list].push(element(chance, traits, &format!("r{other}x{target}"), nodes));
+        lists[list].push(element(chance, traits, &resource(other, target), nodes));
     }
     let names = [
         "Resource_dependencies",
@@ -234,7 +240,7 @@ pub(super) fn creation(
         props.push(set("Retry_count", &chance.below(4).to_string()));
     }
     Command::ResourceCreate {
-        name: format!("r{g}x{r}"),
+        name: resource(g, r),
         type_name: chance.pick(&cast::NAMES[..last]).unwrap_or(&"plain").to_string(),
         group: GroupName::new(&format!("g{g}")).unwrap_or_else(|e| unreachable!("{e}")),
         props,
