@@ -229,7 +229,10 @@ impl Rgm {
         let there = self.loads.on.get(node).into_iter().flatten();
         let groups = there.filter(|g| self.hosts(layout, g, node)).filter_map(|g| self.conf.groups.get(g));
         let lower = groups.filter(|g| self.conf.group_int(g, "Priority") < priority);
-        let mut victims: Vec<&Group> = lower.filter(|g| !self.has_mode(g, "Never")).collect();
+        // It would have to follow one that it has to be with.
+        let followed = self.followed_by(&group.name);
+        let may_go = |g: &&Group| !self.has_mode(g, "Never") && !followed.contains(&g.name);
+        let mut victims: Vec<&Group> = lower.filter(may_go).collect();
         victims.sort_by_key(|g| {
             (!self.has_mode(g, "No_Cost"), self.conf.group_int(g, "Priority"), g.name.clone())
         });

@@ -4,6 +4,7 @@ use super::{Layout, Rule};
 use crate::Rgm;
 use crate::cell::Phase;
 use crate::links::Liking;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use rgm_types::{GroupName, NodeName};
 
@@ -47,6 +48,18 @@ impl Rgm {
     ) -> impl Iterator<Item = &'a GroupName> + 'a {
         let foes = self.conf.admirers(group).filter(|(_, liking)| *liking == Liking::StrongNegative);
         foes.map(|(source, _)| source).filter(move |source| self.hosts(layout, source, node))
+    }
+
+    /// Groups this one has to be with, directly or because others have to.
+    pub(crate) fn followed_by<'a>(&'a self, group: &'a GroupName) -> BTreeSet<&'a GroupName> {
+        let mut found = BTreeSet::new();
+        let mut left = [group].to_vec();
+        while let Some(next) = left.pop() {
+            let affinities = self.conf.affinities(next).iter();
+            let targets = affinities.filter(|a| a.liking.needs_target()).map(|a| &a.target);
+            left.extend(targets.filter(|target| found.insert(*target)));
+        }
+        found
     }
 
     /// Groups this one is never to be with, whoever says so.
