@@ -34,13 +34,13 @@ pub fn prove(plan: &Plan) -> Result<bool> {
     let mut sound = replay_kept()?;
     #[cfg(feature = "mutants")]
     if plan.mutants {
-        sound &= crate::mutants::hunt_all(plan.threads, plan.time)?;
+        sound &= crate::mutants::hunt_all(plan.threads)?;
     }
     sound &= check_models(plan)?;
     let (stats, failure) = sim::hunt(&Hunt {
         seed: plan.seed,
         schedules: u64::MAX / 4,
-        until: end,
+        until: Some(end),
         scale: Scale::Any,
         threads: plan.threads,
         sabotage: None,

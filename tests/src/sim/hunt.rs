@@ -31,8 +31,8 @@ pub struct Hunt {
     pub seed: u64,
     /// No schedule begins after this many …
     pub schedules: u64,
-    /// … or after this time.
-    pub until: Instant,
+    /// … or after this time, if there is one.
+    pub until: Option<Instant>,
     /// How large worlds may be.
     pub scale: Scale,
     /// How many at a time.
@@ -49,7 +49,7 @@ pub fn hunt(hunt: &Hunt) -> (Stats, Option<Box<Failure>>) {
         let mut stats = Stats::default();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= hunt.schedules || Instant::now() >= hunt.until {
+            if i >= hunt.schedules || hunt.until.is_some_and(|until| Instant::now() >= until) {
                 break;
             }
             let (seen, result) = run(hunt.seed.wrapping_add(i), hunt.scale, hunt.sabotage.clone());
