@@ -15,6 +15,8 @@ pub const BIND: [Need; 2] = [("named", "bind9"), ("dig", "bind9-dnsutils")];
 pub const DBUS: [Need; 1] = [("dbus-daemon", "dbus-daemon")];
 /// What a cluster of several machines keeps its configuration in, and what looks into it.
 pub const ETCD: [Need; 2] = [("etcd", "etcd-server"), ("etcdctl", "etcd-client")];
+/// What lays the networks of the tests.
+pub const NETWORKS: [Need; 1] = [("ip", "iproute2")];
 /// The compiler of libFuzzer.
 pub const CXX: [Need; 1] = [("g++", "g++")];
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 pub fn test() -> Result<()> {
     packages::ensure(&packages::BIND)?;
     packages::ensure(&packages::DBUS)?;
+    packages::ensure(&packages::NETWORKS)?;
     packages::ensure(&packages::ETCD)?;
     // The whole-program tests run the daemons and commands; cargo builds those of other packages
     // for no test by itself.
