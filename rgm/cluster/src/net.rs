@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The node with the smaller name dials; one connection carries both directions. It counts as up when
-//! both sides have taken each other ([`hello`]), and as down as soon as either of them sees its end,
+//! both sides have taken each other (`hello`), and as down as soon as either of them sees its end,
 //! nothing was heard for [`LinkSettings::silence`], or a queue is full. Then it is made anew.
 //!
 //! **A thread of its own.** Whoever uses a link may be busy for a while: with a slow disk, with an
