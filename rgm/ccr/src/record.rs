@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// The highest format written and read.
 pub const FORMAT: u64 = 2;
+/// The format of what lies beside the entries: heads, and pieces of a large commit.
+pub const LAYOUT: u64 = 1;
 
 /// The format an entry needs: attributes of nodes came with the second one.
 fn format_of(entry: &Entry) -> u64 {

@@ -11,7 +11,6 @@
 //! | `conf/batch/GENERATION/N` | a piece of a commit too large for one transaction, until it is applied | none |
 //! | `live/members/NODE` | a node that is alive: its incarnation, address, version | the node's |
 //! | `live/president` | the node that decides; the revision that made it is its epoch | the node's |
-//! | `attr/NODE/NAME` | an attribute of a node | the node's, or none if it lasts |
 //!
 //! Nodes and names hold no slash, so that no key is the beginning of another kind's.
 
@@ -119,16 +118,6 @@ impl Keys {
     /// Is it the president's?
     pub fn is_president(&self, key: &[u8]) -> bool {
         key == self.president()
-    }
-
-    /// What the attributes of all nodes begin with.
-    pub fn attributes(&self) -> Vec<u8> {
-        self.key("attr/")
-    }
-
-    /// An attribute of a node.
-    pub fn attribute(&self, node: &str, name: &str) -> Vec<u8> {
-        self.key(&format!("attr/{node}/{name}"))
     }
 
     fn key(&self, rest: &str) -> Vec<u8> {

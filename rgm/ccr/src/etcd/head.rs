@@ -48,7 +48,7 @@ impl Head {
     #[expect(clippy::expect_used, reason = "it is numbers and text")]
     pub fn encode(&self) -> Vec<u8> {
         let Self { generation, author, batch, revision: _ } = self.clone();
-        serde_json::to_vec(&Record { v: record::FORMAT, generation, author, batch }).expect("a head is JSON")
+        serde_json::to_vec(&Record { v: record::LAYOUT, generation, author, batch }).expect("a head is JSON")
     }
 
     /// What that key holds in `store`.

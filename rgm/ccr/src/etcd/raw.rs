@@ -108,7 +108,7 @@ pub fn pieces(ops: &[RawOp]) -> Vec<Vec<u8>> {
 }
 
 fn piece(texts: &[String]) -> Vec<u8> {
-    format!("{{\"v\":{},\"ops\":[{}]}}", record::FORMAT, texts.join(",")).into_bytes()
+    format!("{{\"v\":{},\"ops\":[{}]}}", record::LAYOUT, texts.join(",")).into_bytes()
 }
 
 /// The operations of a piece, called `name` in `store`.
