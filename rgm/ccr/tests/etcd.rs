@@ -212,7 +212,8 @@ fn an_etcd_that_is_away_is_named_and_the_store_goes_on_when_it_is_back() {
         store.load().unwrap_err(),
         EtcdStore::open(&brief, None).unwrap_err(),
     ] {
-        assert!(matches!(error, StoreError::Away { .. }), "{error:?}");
+        // A commit that went out before the end of the connection was seen is not settled yet.
+        assert!(matches!(error, StoreError::Away { .. } | StoreError::Unsettled { .. }), "{error:?}");
         assert!(error.to_string().contains(&servers.endpoint(0)), "{error}");
     }
     servers.restart(0).unwrap();
