@@ -11,18 +11,20 @@
 //! reported again. What it is told is done when [`Link::send`] returns, but for the methods
 //! themselves, which run on; their ends are reported in the order they come.
 
+pub mod deadline;
 pub mod end;
 pub mod journal;
 pub mod order;
 pub mod pmf;
 pub mod start;
 
-use crate::log::chain;
 use crate::settings::Failfast;
+use deadline::Deadline;
 use journal::Journal;
 use methods::rtr::Surroundings;
 use methods::run::Killer;
 use rgm_api::Paths;
+use rgm_api::chain;
 use rgm_cluster::{FromNode, Link, Outlet, ToNode};
 use rgm_core::event::{Cause, Ending, MethodResult, NodeReport, Order, Token};
 use rgm_types::{Method, Millis, NodeName, ResourceName};
@@ -49,6 +51,8 @@ pub struct Setup {
     pub cgroup: Option<PathBuf>,
     /// What an abort of the node means.
     pub means: Means,
+    /// When it must be dead.
+    pub deadline: Deadline,
 }
 
 /// How everything on a node is stopped at once, and so who starts its pmfd.
@@ -158,6 +162,11 @@ impl Agent {
     /// Runs a method, unless it runs or has run already.
     fn run(&self, order: Order) {
         let token = order.token;
+        if self.0.setup.deadline.has_passed() {
+            let (method, resource) = (order.method, &order.resource);
+            tracing::error!("{method} of resource {resource} is not run: this node counts as dead");
+            return;
+        }
         let known = {
             let state = self.0.state.borrow();
             if state.running.contains_key(&token) {

@@ -1,5 +1,6 @@
 //! The life of the daemon: what there must be before the loop begins, and what is put away behind it.
 
+use crate::agent::deadline::Deadline;
 use crate::agent::start::StartError as AgentError;
 use crate::agent::{Agent, Means, Setup};
 use crate::events::EventLog;
@@ -7,7 +8,6 @@ use crate::events::follow::Teller;
 use crate::events::tap::Tap;
 use crate::ipc::{self, ASKED_MAX, ListenError};
 use crate::lock::{Lock, LockError};
-use crate::log::chain;
 use crate::nodes::{self, NodesError};
 use crate::recorder::Recorder;
 use crate::settings::Settings;
@@ -16,6 +16,7 @@ use crate::{Asks, ready, seat};
 use methods::cgroup::{Root, instance_name};
 use methods::rtr::Surroundings;
 use rgm_api::Paths;
+use rgm_api::chain;
 use rgm_api::rgm::Info;
 use rgm_ccr::{Embedded, StoreError};
 use rgm_cluster::Link;
@@ -242,7 +243,7 @@ pub fn setup(name: &NodeName, several: bool, asks: &Asks, settings: &Settings, p
             None
         }
     };
-    Setup { node: name.clone(), paths, surroundings, cgroup, means }
+    Setup { node: name.clone(), paths, surroundings, cgroup, means, deadline: Deadline::never() }
 }
 
 /// A file in the directory of this program, if it is there.

@@ -61,7 +61,7 @@ fn commit(out: &Out, pending: &mut Vec<Write>, effects: &mut impl Effects) -> Re
         Err(error) => {
             keep_last(pending);
             if earlier == 0 {
-                tracing::error!("{}; kept in memory until it can be", crate::log::chain(&error));
+                tracing::error!("{}; kept in memory until it can be", rgm_api::chain(&error));
             }
         }
     }

@@ -21,13 +21,13 @@ use crate::events::tap::Tap;
 use crate::ipc::{self, ASKED_MAX};
 use crate::life::{self, LifeError};
 use crate::lock::Lock;
-use crate::log::chain;
 use crate::recorder::Recorder;
-use crate::settings::{Failfast, Settings, Tls};
+use crate::settings::{Failfast, Settings};
 use crate::shell::{End, Hands, OnSignal, Rule, Shell, Sources};
 use crate::{Asks, clock, nodes, ready};
 use deadman::Pmfd;
 use post::{Chair, Post, given_up};
+use rgm_api::chain;
 use rgm_api::pmf::Fired;
 use rgm_api::{Paths, pmf};
 use rgm_ccr::{EtcdStore, Guard, Repository, StoreError};
@@ -85,7 +85,7 @@ pub async fn live(
     asks: &Asks,
     settings: &Settings,
     etcd: &rgm_etcd::Settings,
-    tls: &Tls,
+    identity: &Identity,
     paths: &Paths,
     tap: Tap,
 ) -> Result<(), LifeError> {
@@ -101,8 +101,9 @@ pub async fn live(
     let me = nodes::own_name(settings)?;
     let cluster = asks.cluster.clone().unwrap_or_else(|| settings.cluster.clone());
     let etcd = etcd.clone().of_cluster(&cluster);
-    let setup = life::setup(&me, false, asks, settings, paths);
+    let mut setup = life::setup(&me, false, asks, settings, paths);
     let pmfd = Pmfd::new(paths.pmfd_socket(), failfast(settings), setup.cgroup.clone());
+    setup.deadline = pmfd.deadline();
     let before = async {
         let names = configured(&etcd, &me).await?;
         let fired = fired(&mut pmfd.clone(), paths).await?;
@@ -121,7 +122,7 @@ pub async fn live(
     }
     let incarnation = clock::now().wall.0;
     let (net, links) = unbounded_channel();
-    let hub = hub(&cluster, &me, incarnation, settings, tls, net).await?;
+    let hub = hub(&cluster, &me, incarnation, settings, identity, net).await?;
     let address = address(settings, &hub);
     let post = Post::new(&me, incarnation, hub);
     post.set_agent(agent.clone());
@@ -159,16 +160,15 @@ async fn hub(
     me: &NodeName,
     incarnation: u64,
     settings: &Settings,
-    tls: &Tls,
+    identity: &Identity,
     events: UnboundedSender<NetEvent>,
 ) -> Result<Hub, LifeError> {
-    let identity = Identity { ca: tls.ca.clone(), cert: tls.cert.clone(), key: tls.key.clone() };
     let setup = HubSetup {
         cluster: cluster.to_owned(),
         me: me.clone(),
         incarnation,
         listen: settings.member.listen,
-        identity,
+        identity: identity.clone(),
         settings: LinkSettings::default(),
     };
     Hub::start(setup, events).await.map_err(|error| LifeError::Links(chain(&error)))
@@ -198,9 +198,17 @@ impl Seat<'_> {
     }
 
     /// What is left to do then.
-    async fn put_away(&self, ended: Result<(), String>, member: Member, mut pmfd: Pmfd, events: &EventLog) {
+    async fn put_away(
+        &mut self,
+        ended: Result<(), String>,
+        member: Member,
+        mut pmfd: Pmfd,
+        events: &EventLog,
+    ) {
         match ended {
             Ok(()) => {
+                // Another one decides while methods end here.
+                member.ask(Errand::Withdraw);
                 self.idle().await;
                 member.ask(Errand::Park(self.settings.member.upgrade_wait));
                 member.join();
@@ -258,7 +266,12 @@ impl Seat<'_> {
                 End::SteppedDown
             }
         };
-        self.post.rise();
+        let mut waiting = Vec::new();
+        sources.asked.close();
+        while let Ok(asked) = sources.asked.try_recv() {
+            waiting.push(asked);
+        }
+        self.post.rise(waiting);
         tracing::info!(epoch, "this node is president no more");
         if end == End::SteppedDown {
             member.ask(Errand::Resign(epoch));
@@ -283,7 +296,7 @@ impl Seat<'_> {
         let links = self.names.iter().filter_map(|name| {
             let link: Box<dyn Link> = match self.post.line(name) {
                 Some(line) => Box::new(line),
-                None if *name == self.me => Box::new(self.agent.clone()),
+                None if *name == self.me => Box::new(self.post.own_line(epoch)),
                 None => return None,
             };
             Some((name.clone(), link))
@@ -294,10 +307,15 @@ impl Seat<'_> {
     }
 
     /// Methods that run when the daemon is told to end may end first.
-    async fn idle(&self) {
+    async fn idle(&mut self) {
         let wait = self.settings.stop_wait;
-        tracing::info!("waiting for methods that are running, at most {wait:?}");
-        if tokio::time::timeout(wait, self.agent.idle()).await.is_err() {
+        tracing::info!("waiting for methods that are running, at most {wait:?}; a second signal ends that");
+        let idle = tokio::time::timeout(wait, self.agent.idle());
+        let idle = tokio::select! {
+            idle = idle => idle.is_ok(),
+            () = self.signals.any() => false,
+        };
+        if !idle {
             tracing::warn!("methods are still running: they are killed, and repeated later");
         }
     }

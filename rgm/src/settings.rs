@@ -3,6 +3,7 @@
 //! Everything has a default, so that there need not be such a file. A key that is not known is
 //! refused: a misspelt one would otherwise be silently without effect.
 
+use rgm_cluster::net::Identity;
 use rgm_types::NodeName;
 use serde::{Deserialize, Deserializer};
 use std::io;
@@ -35,22 +36,10 @@ pub struct Settings {
     /// etcd, which makes this node one of a cluster of many machines. Without it the cluster is this
     /// machine, and its configuration lies here.
     pub etcd: Option<rgm_etcd::Settings>,
-    /// Certificates of the links to the other nodes.
-    pub tls: Option<Tls>,
+    /// Certificates of the links to the other nodes: what `cluster cert` makes.
+    pub tls: Option<Identity>,
     /// This node's part in a cluster of many machines.
     pub member: Member,
-}
-
-/// See [`Settings::tls`]. What `cluster cert` makes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// The cluster's own authority.
-    pub ca: PathBuf,
-    /// This node's certificate.
-    pub cert: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
 }
 
 /// See [`Settings::member`].
@@ -237,7 +226,7 @@ mod tests {
                 endpoints: vec!["https://e:2379".to_owned()],
                 ..Default::default()
             }),
-            tls: Some(Tls { ca: "/ca".into(), cert: "/cert".into(), key: "/key".into() }),
+            tls: Some(Identity { ca: "/ca".into(), cert: "/cert".into(), key: "/key".into() }),
             member: Member {
                 listen: SocketAddr::from(([10, 0, 0, 1], 7000)),
                 address: Some("phys-1".to_owned()),

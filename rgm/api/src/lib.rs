@@ -18,3 +18,15 @@ pub mod rgm;
 
 pub use frame::Interface;
 pub use paths::Paths;
+
+/// An error with all that led to it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -109,7 +109,8 @@ pub enum StoreError {
     },
     /// No answer; nothing was changed.
     #[error(
-        "no endpoint of {store} answers, so the configuration can't be read or changed; bring back          most of etcd's members, or the network to them"
+        "no endpoint of {store} answers, so the configuration can't be read or changed; bring back \
+         most of etcd's members, or the network to them"
     )]
     Away {
         /// Store.
@@ -120,7 +121,8 @@ pub enum StoreError {
     },
     /// It stopped answering in the middle of a commit.
     #[error(
-        "{store} stopped answering in the middle of the change; whether it was made shows when it          answers again"
+        "{store} stopped answering in the middle of the change; whether it was made shows when it \
+         answers again"
     )]
     Unsettled {
         /// Store.
@@ -131,7 +133,8 @@ pub enum StoreError {
     },
     /// It was to be filled, and holds something.
     #[error(
-        "the target holds a configuration already ({entries} entries, generation {}); nothing was copied:          name another prefix for this cluster, or remove that configuration first", generation.0
+        "the target holds a configuration already ({entries} entries, generation {}); nothing was copied: \
+         name another prefix for this cluster, or remove that configuration first", generation.0
     )]
     NotEmpty {
         /// Its entries.
@@ -167,13 +170,17 @@ pub fn dump(store: &dyn Repository) -> Result<String, StoreError> {
 }
 
 /// Copies everything into an empty store, in one commit: how a site grows from the store on one
-/// machine to one for several. A target that holds anything is refused.
-pub fn copy(from: &dyn Repository, to: &mut dyn Repository) -> Result<Generation, StoreError> {
+/// machine to one for several; and what comes with it. A target that holds anything is refused.
+pub fn copy(
+    from: &dyn Repository,
+    to: &mut dyn Repository,
+    besides: Vec<Entry>,
+) -> Result<Generation, StoreError> {
     let (generation, found) = to.load()?;
     if generation != Generation(0) || !found.is_empty() {
         return Err(StoreError::NotEmpty { entries: found.len(), generation });
     }
     let (_, entries) = from.load()?;
-    let writes: Vec<Write> = entries.into_iter().map(Write::Put).collect();
+    let writes: Vec<Write> = entries.into_iter().chain(besides).map(Write::Put).collect();
     to.commit(generation, &writes)
 }

@@ -256,16 +256,16 @@ fn a_site_grows_from_the_embedded_store_to_etcd_and_an_occupied_target_is_refuse
     from.commit(Generation(0), &puts(0..700, "a")).unwrap();
     from.commit(Generation(1), &puts(0..1, "b")).unwrap();
     let mut to = EtcdStore::open(&settings, None).unwrap();
-    assert_eq!(copy(&from, &mut to).unwrap(), Generation(1));
+    assert_eq!(copy(&from, &mut to, vec![]).unwrap(), Generation(1));
     assert_eq!(to.load().unwrap(), (Generation(1), from.load().unwrap().1));
-    let refused = copy(&from, &mut to).unwrap_err();
+    let refused = copy(&from, &mut to, vec![]).unwrap_err();
     assert!(
         matches!(refused, StoreError::NotEmpty { entries: 700, generation: Generation(1) }),
         "{refused:?}"
     );
     // And back.
     let mut back = Embedded::open(&dir.path().join("back.redb")).unwrap();
-    copy(&to, &mut back).unwrap();
+    copy(&to, &mut back, vec![]).unwrap();
     assert_eq!(dump(&back).unwrap(), dump(&to).unwrap());
 }
 

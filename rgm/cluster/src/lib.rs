@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cert;
+mod clock;
 mod inbox;
 pub mod member;
 mod message;

@@ -70,8 +70,6 @@ pub enum News {
     Gone(NodeName),
     /// Who is president now, if anybody.
     President(Option<Term>),
-    /// Whether etcd answers.
-    Reached(bool),
     /// This node's lease is over, and why: it is dead to the others, or will be in a moment.
     Over(String),
 }
@@ -79,21 +77,29 @@ pub enum News {
 /// What rgmd asks of its membership.
 #[derive(Debug)]
 pub enum Errand {
-    /// Be president no more; the key of this epoch is given up.
+    /// Be president no more of this epoch; another election may make it so again.
     Resign(u64),
+    /// Be president no more, and stand for no election: this daemon is about to end.
+    Withdraw,
     /// The daemon ends for a moment, services run on: hold the place for that long, then end.
     Park(Duration),
-    /// Nothing runs here any more: good-bye.
-    Leave,
 }
 
 /// What kills everything on this node unless it is told otherwise: pmfd.
 pub trait Deadman: Send {
     /// Everything must be dead at that point of `CLOCK_BOOTTIME`, unless another is named before.
-    fn arm(&mut self, deadline: Millis) -> io::Result<()>;
+    fn arm(&mut self, deadline: Millis) -> Result<(), ArmError>;
+}
 
-    /// Nothing runs here that had to be dead in time.
-    fn disarm(&mut self) -> io::Result<()>;
+/// Why the deadman was not armed.
+#[derive(Debug, thiserror::Error)]
+pub enum ArmError {
+    /// It has fired: everything here is dead, and this life of rgmd must not go on as if it were not.
+    #[error("the deadman has fired")]
+    Fired,
+    /// It does not answer.
+    #[error("pmfd does not take the deadline of this node")]
+    Failed(#[source] io::Error),
 }
 
 /// What a membership is made of.
@@ -154,55 +160,62 @@ impl Member {
 
 async fn live(setup: Setup, news: UnboundedSender<News>, mut errands: UnboundedReceiver<Errand>) {
     let Setup { node, incarnation, boot, address, ttl, margin, client, keys, deadman } = setup;
-    let mut lease = Lease::new(client.clone(), deadman, news.clone(), ttl, margin);
-    let registration =
-        Registration { incarnation, boot, address, lease: 0, version: env!("CARGO_PKG_VERSION").to_owned() };
-    let mut view = view::View::new(client, keys, news.clone(), node, registration);
-    let last = async {
-        lease.obtain().await;
-        loop {
-            let id = lease.id();
-            let over = tokio::select! {
-                () = view.register(id) => break,
-                over = lease.renewals() => over,
-                Some(last) = ending(&mut errands) => return Some(last),
-            };
-            // Nothing was registered under it, so nothing runs that it vouched for.
-            tracing::warn!("{over}; another lease is obtained");
-            lease.obtain().await;
-        }
-        let _nobody = news.send(News::Registered);
-        tokio::select! {
-            over = lease.renewals() => {
-                let _nobody = news.send(News::Over(over));
-                None
-            }
-            over = view.follow(&mut errands) => match over {
-                view::End::Replaced(why) => {
-                    let _nobody = news.send(News::Over(why));
-                    None
-                }
-                view::End::Asked(last) => Some(last),
-            },
-        }
-    };
-    match last.await {
-        Some(Errand::Park(span)) => {
+    let mut lease = Lease::new(client.clone(), deadman, ttl, margin);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let mine = Registration { incarnation, boot, address, lease: 0, version };
+    let mut view = view::View::new(client, keys, news.clone(), node, mine);
+    match member(&mut lease, &mut view, &news, &mut errands).await {
+        Ok(None) => {}
+        Ok(Some(span)) => {
             if let Err(error) = lease.extend(span, &mut view).await {
                 tracing::warn!("the place of this node can't be held for {span:?}: {error}");
             }
         }
-        Some(Errand::Leave) => lease.end().await,
-        Some(Errand::Resign(_)) | None => {}
+        Err(over) => {
+            let _nobody = news.send(News::Over(over));
+        }
     }
 }
 
-/// The next errand that ends it; others have no meaning yet.
-async fn ending(errands: &mut UnboundedReceiver<Errand>) -> Option<Errand> {
+/// A member until an errand ends it, which says how long its place is to be held, where it has one; or
+/// until it is none any more, and why.
+async fn member(
+    lease: &mut Lease,
+    view: &mut view::View,
+    news: &UnboundedSender<News>,
+    errands: &mut UnboundedReceiver<Errand>,
+) -> Result<Option<Duration>, String> {
     loop {
-        match errands.recv().await? {
-            Errand::Resign(_) => {}
-            last @ (Errand::Park(_) | Errand::Leave) => return Some(last),
+        tokio::select! {
+            obtained = lease.obtain() => obtained?,
+            _ = parking(errands) => return Ok(None),
+        }
+        let id = lease.id();
+        tokio::select! {
+            () = view.register(id) => break,
+            // Nothing was registered under it, so nothing runs that it vouched for.
+            over = lease.renewals() => tracing::warn!("{over}; another lease is obtained"),
+            _ = parking(errands) => return Ok(None),
+        }
+    }
+    let _nobody = news.send(News::Registered);
+    tokio::select! {
+        over = lease.renewals() => Err(over),
+        end = view.follow(errands) => match end {
+            view::End::Replaced(why) => Err(why),
+            view::End::Parked(span) => Ok(Some(span)),
+        },
+    }
+}
+
+/// Waits for the errand that ends it. Others have no meaning yet.
+async fn parking(errands: &mut UnboundedReceiver<Errand>) -> Duration {
+    loop {
+        match errands.recv().await {
+            Some(Errand::Park(span)) => return span,
+            Some(Errand::Resign(_) | Errand::Withdraw) => {}
+            // The daemon has gone without a word.
+            None => std::future::pending().await,
         }
     }
 }

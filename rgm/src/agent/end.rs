@@ -5,9 +5,9 @@
 
 use super::journal::Journal;
 use super::{Agent, Means, Setup, pmf};
-use crate::log::chain;
 use crate::settings::Failfast;
 use methods::cgroup::Cgroup;
+use rgm_api::chain;
 use rgm_api::client::Client;
 use rgm_api::pmf::{Refusal, Request};
 use rustix::event::{PollFd, PollFlags, poll};

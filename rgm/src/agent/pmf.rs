@@ -5,8 +5,8 @@
 //! up it tells until it hears that the core has taken it ([`Request::Ack`]), across kills of either.
 
 use super::{Agent, Means};
-use crate::log::chain;
 use methods::launch::{Group, Launch, LaunchError, poll_exit};
+use rgm_api::chain;
 use rgm_api::frame::{self, Answer, Decoder, REPLY_LEN_MAX};
 use rgm_api::pmf::{Event, Kind, Refusal, Reply, Request};
 use rgm_cluster::FromNode;

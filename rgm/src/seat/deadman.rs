@@ -1,9 +1,10 @@
 //! This node's deadman, which pmfd holds: see `rgm_api::pmf` and `docs/operations/deadman.md`.
 
+use crate::agent::deadline::Deadline;
 use crate::clock;
 use rgm_api::client::{CallError, Client};
-use rgm_api::pmf::{self, DeadmanView, Fired, Refusal, Reply, Request};
-use rgm_cluster::member::Deadman;
+use rgm_api::pmf::{self, DeadmanView, Fired, Refusal, RefusalKind, Reply, Request};
+use rgm_cluster::member::{ArmError, Deadman};
 use rgm_types::Millis;
 use std::io;
 use std::path::PathBuf;
@@ -23,35 +24,47 @@ pub struct Pmfd {
     socket: PathBuf,
     failfast: pmf::Failfast,
     cgroup: Option<PathBuf>,
+    /// As it was armed last.
+    deadline: Deadline,
     /// A connection, while there is one.
     client: Option<Client>,
 }
 
 impl Clone for Pmfd {
     fn clone(&self) -> Self {
-        Self::new(self.socket.clone(), self.failfast.clone(), self.cgroup.clone())
+        let Self { socket, failfast, cgroup, deadline, .. } = self;
+        let (socket, failfast, cgroup) = (socket.clone(), failfast.clone(), cgroup.clone());
+        Self { socket, failfast, cgroup, deadline: deadline.clone(), client: None }
     }
 }
 
 impl Deadman for Pmfd {
-    fn arm(&mut self, deadline: Millis) -> io::Result<()> {
-        self.call(&Request::Deadman {
+    fn arm(&mut self, deadline: Millis) -> Result<(), ArmError> {
+        let armed = self.call(&Request::Deadman {
             deadline_boot_ms: deadline.0,
             failfast: self.failfast.clone(),
             cgroups: self.cgroup.iter().map(|path| path.clone().into_os_string().into()).collect(),
-        })
-        .map(drop)
-    }
-
-    fn disarm(&mut self) -> io::Result<()> {
-        self.call(&Request::Disarm {}).map(drop)
+        });
+        match armed {
+            Ok(_) => {
+                self.deadline.set(deadline);
+                Ok(())
+            }
+            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::Fired => Err(ArmError::Fired),
+            Err(error) => Err(ArmError::Failed(said(error))),
+        }
     }
 }
 
 impl Pmfd {
     /// That of this socket; what it does after the kill, and the cgroup of the methods.
     pub fn new(socket: PathBuf, failfast: pmf::Failfast, cgroup: Option<PathBuf>) -> Self {
-        Self { socket, failfast, cgroup, client: None }
+        Self { socket, failfast, cgroup, deadline: Deadline::passed(), client: None }
+    }
+
+    /// When this node must be dead.
+    pub fn deadline(&self) -> Deadline {
+        self.deadline.clone()
     }
 
     /// Waits for pmfd, and for the end of everything it has killed since somebody last took note: what
@@ -79,14 +92,13 @@ impl Pmfd {
 
     /// What ran before that is known to be gone.
     pub fn forget(&mut self, fired: &Fired) -> io::Result<()> {
-        self.call(&Request::Forget { fired_boot_ms: fired.fired_boot_ms }).map(drop)
+        self.call(&Request::Forget { fired_boot_ms: fired.fired_boot_ms }).map(drop).map_err(said)
     }
 
     /// Everything here dies now, not at the deadline. False: it is not certain that it has.
     pub async fn fire(&mut self) -> bool {
         let now = clock::since_boot();
-        if let Err(error) = self.arm(now) {
-            // It has fired already, perhaps.
+        if let Err(ArmError::Failed(error)) = self.arm(now) {
             tracing::warn!("pmfd: {error}");
         }
         let dead = async {
@@ -104,7 +116,7 @@ impl Pmfd {
     }
 
     fn view(&mut self) -> io::Result<DeadmanView> {
-        let reply = self.call(&Request::DeadmanStatus {})?;
+        let reply = self.call(&Request::DeadmanStatus {}).map_err(said)?;
         let Reply::Deadman(view) = reply else {
             return Err(io::Error::other(format!("it answers {reply:?}")));
         };
@@ -112,27 +124,26 @@ impl Pmfd {
     }
 
     /// Asks, on a new connection if the old one has ended.
-    fn call(&mut self, request: &Request) -> io::Result<Reply> {
-        if let Some(client) = &mut self.client {
+    fn call(&mut self, request: &Request) -> Result<Reply, CallError<Refusal>> {
+        if let Some(mut client) = self.client.take() {
             client.set_time_limit(Some(ANSWER_WAIT));
             match client.call(request) {
-                Ok(reply) => return Ok(reply),
-                Err(error @ CallError::Refused(_)) => return Err(said(error)),
-                Err(error @ CallError::TimedOut { .. }) => {
-                    // A late answer would belong to this question.
-                    self.client = None;
-                    return Err(said(error));
+                // A late answer would belong to this question: that connection is not used again.
+                timed_out @ Err(CallError::TimedOut { .. }) => return timed_out,
+                answer @ (Ok(_) | Err(CallError::Refused(_))) => {
+                    self.client = Some(client);
+                    return answer;
                 }
                 Err(CallError::Unreachable { .. } | CallError::Lost { .. } | CallError::Protocol { .. }) => {}
             }
         }
-        let mut client = Client::connect::<Refusal>(&self.socket).map_err(said)?;
+        let mut client = Client::connect::<Refusal>(&self.socket)?;
         client.set_time_limit(Some(ANSWER_WAIT));
         let answer = client.call(request);
-        if !matches!(answer, Err(CallError::TimedOut { .. })) {
+        if matches!(answer, Ok(_) | Err(CallError::Refused(_))) {
             self.client = Some(client);
         }
-        answer.map_err(said)
+        answer
     }
 }
 
@@ -140,5 +151,5 @@ fn said(error: CallError<Refusal>) -> io::Error {
     if let CallError::Refused(refusal) = error {
         return io::Error::other(refusal.message);
     }
-    io::Error::other(crate::log::chain(&error))
+    io::Error::other(rgm_api::chain(&error))
 }

@@ -51,11 +51,18 @@ struct State {
     term: Option<Term>,
     /// The president that this node obeys: whose orders were the last of the highest epoch.
     boss: Option<(NodeName, u64)>,
-    /// Numbers of the reports that its agent was asked for and has not given yet.
-    reports: VecDeque<u64>,
+    /// Epoch and number of the reports that its agent was asked for and has not given yet.
+    reports: VecDeque<(u64, u64)>,
     chair: Option<Chair>,
     asks: Asks,
     over: Option<String>,
+}
+
+impl State {
+    /// Of a later epoch than any that this node has obeyed, its own among them.
+    fn is_later(&self, term: &Term) -> bool {
+        self.boss.as_ref().is_none_or(|(_, highest)| term.epoch > *highest)
+    }
 }
 
 /// This node is president.
@@ -122,7 +129,11 @@ impl Post {
                     return Err(why.clone());
                 }
                 let mine = state.term.as_ref().filter(|term| self.is_mine(term));
-                if let Some(term) = mine.filter(|_| state.registered && state.chair.is_none()) {
+                // Not again of an epoch that it has given up: a presidency is one core, counted once. And
+                // not of one that another president has overtaken.
+                let open =
+                    mine.filter(|term| state.registered && state.chair.is_none() && state.is_later(term));
+                if let Some(term) = open {
                     return Ok(term.epoch);
                 }
             }
@@ -156,15 +167,21 @@ impl Post {
     }
 
     /// Gives the chair up. What waits is asked of the next president.
-    pub fn rise(&self) {
+    pub fn rise(&self, waiting: Vec<Asked>) {
         let mut state = self.0.state.borrow_mut();
         state.chair = None;
         state.term = state.term.take().filter(|term| !self.is_mine(term));
+        waiting.into_iter().for_each(|asked| state.asks.take(asked));
     }
 
     /// The line to a node, of the present chair.
     pub fn line(&self, node: &NodeName) -> Option<Line> {
         self.0.state.borrow().chair.as_ref()?.lines.get(node).cloned()
+    }
+
+    /// This node's agent, as long as it obeys the president of this epoch.
+    pub fn own_line(&self, epoch: u64) -> OwnLine {
+        OwnLine { post: self.clone(), epoch }
     }
 
     fn is_mine(&self, term: &Term) -> bool {
@@ -187,7 +204,6 @@ impl Post {
                 }
             }
             News::President(term) => self.president(term),
-            News::Reached(_) => {}
             News::Over(why) => {
                 let mut state = self.0.state.borrow_mut();
                 if let Some(chair) = &state.chair {
@@ -304,7 +320,10 @@ impl Post {
         }
         state.boss = Some((from.clone(), epoch));
         if message == ToNode::Report {
-            state.reports.push_back(report);
+            state.reports.push_back((epoch, report));
+        }
+        if let Some(chair) = state.chair.as_ref().filter(|chair| chair.epoch < epoch) {
+            chair.deposed.notify_one();
         }
         let agent = state.agent.clone();
         drop(state);
@@ -317,9 +336,13 @@ impl Post {
     fn word(&self, message: FromNode) {
         let mut state = self.0.state.borrow_mut();
         let Some((boss, epoch)) = state.boss.clone() else { return };
-        // The agent answers one after the other.
+        // The agent answers one after the other. What it reported to a former president says nothing of
+        // what that one has ordered since.
         let joined = matches!(message, FromNode::Joined(_));
-        let report = if joined { state.reports.pop_front().unwrap_or(0) } else { 0 };
+        let (asked_by, report) = joined.then(|| state.reports.pop_front()).flatten().unwrap_or((epoch, 0));
+        if asked_by != epoch {
+            return;
+        }
         if boss != self.0.me {
             // Lost where the link is down: it is said again behind the next report.
             let _lost = self.0.hub.send(&boss, &Wire::Word { epoch, report, message }.encode());
@@ -390,6 +413,30 @@ impl Post {
             if !goes_on {
                 return;
             }
+        }
+    }
+}
+
+/// The line of a president to the agent of its own node.
+pub struct OwnLine {
+    post: Post,
+    epoch: u64,
+}
+
+impl Link for OwnLine {
+    fn send(&mut self, message: ToNode) {
+        let agent = {
+            let mut state = self.post.0.state.borrow_mut();
+            if state.boss.as_ref().is_none_or(|(_, highest)| *highest != self.epoch) {
+                return;
+            }
+            if message == ToNode::Report {
+                state.reports.push_back((self.epoch, 0));
+            }
+            state.agent.clone()
+        };
+        if let Some(mut agent) = agent {
+            agent.send(message);
         }
     }
 }

@@ -1,19 +1,17 @@
 //! The lease of this node, and the deadman that goes with it.
 
 use super::view::View;
-use super::{Deadman, News, RENEWALS, RETRY};
+use super::{ArmError, Deadman, RENEWALS, RETRY};
+use crate::clock;
 use rgm_etcd::{Client, Error};
 use rgm_types::Millis;
-use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{sleep, timeout};
 
 /// See the module.
 pub struct Lease {
     client: Client,
     deadman: Box<dyn Deadman>,
-    news: UnboundedSender<News>,
     asked_ttl: Duration,
     margin: Duration,
     id: i64,
@@ -26,17 +24,11 @@ pub struct Lease {
 
 impl Lease {
     /// None yet.
-    pub fn new(
-        client: Client,
-        deadman: Box<dyn Deadman>,
-        news: UnboundedSender<News>,
-        ttl: Duration,
-        margin: Duration,
-    ) -> Self {
+    pub fn new(client: Client, deadman: Box<dyn Deadman>, ttl: Duration, margin: Duration) -> Self {
         // Whichever member of etcd does not answer, there is time to ask all others, twice.
         let client = client.with_timeout(ttl / RENEWALS);
         let (id, sent) = (0, Millis(0));
-        Self { client, deadman, news, asked_ttl: ttl, margin, id, ttl, sent, reached: true }
+        Self { client, deadman, asked_ttl: ttl, margin, id, ttl, sent, reached: true }
     }
 
     /// Its id.
@@ -44,10 +36,10 @@ impl Lease {
         self.id
     }
 
-    /// Gets one, and arms the deadman for it; tries until it has both.
-    pub async fn obtain(&mut self) {
+    /// Gets one, and arms the deadman for it; tries until it has both, or the deadman has fired.
+    pub async fn obtain(&mut self) -> Result<(), String> {
         loop {
-            let sent = boot_clock();
+            let sent = clock::since_boot();
             match self.client.grant(seconds(self.asked_ttl)).await {
                 Ok(lease) => {
                     self.said(true, "");
@@ -59,8 +51,9 @@ impl Lease {
                     }
                     (self.id, self.ttl, self.sent) = (lease.id, ttl, sent);
                     match self.deadman.arm(self.deadline()) {
-                        Ok(()) => return,
-                        Err(error) => tracing::error!(
+                        Ok(()) => return Ok(()),
+                        Err(fired @ ArmError::Fired) => return Err(fired.to_string()),
+                        Err(ArmError::Failed(error)) => tracing::error!(
                             "pmfd does not take the deadline of this node ({error}): it does not join the cluster"
                         ),
                     }
@@ -77,7 +70,7 @@ impl Lease {
     pub async fn renewals(&mut self) -> String {
         loop {
             let next = self.sent.after(millis(self.ttl / RENEWALS));
-            sleep(Duration::from_millis(next.since(boot_clock()).0)).await;
+            sleep(Duration::from_millis(next.since(clock::since_boot()).0)).await;
             if let Err(over) = self.renew().await {
                 return over;
             }
@@ -87,7 +80,7 @@ impl Lease {
     /// Renews it once, trying as long as there is time.
     async fn renew(&mut self) -> Result<(), String> {
         loop {
-            let sent = boot_clock();
+            let sent = clock::since_boot();
             let left = Duration::from_millis(self.deadline().since(sent).0);
             if left.is_zero() {
                 return Err("its lease could not be renewed in time".to_owned());
@@ -99,7 +92,8 @@ impl Lease {
                     let earlier = std::mem::replace(&mut self.sent, sent);
                     match self.deadman.arm(self.deadline()) {
                         Ok(()) => return Ok(()),
-                        Err(error) => {
+                        Err(fired @ ArmError::Fired) => return Err(fired.to_string()),
+                        Err(ArmError::Failed(error)) => {
                             self.sent = earlier;
                             tracing::error!("pmfd does not take the deadline of this node: {error}");
                         }
@@ -115,27 +109,20 @@ impl Lease {
 
     /// Holds this node's place under a lease of this length, which nobody will renew.
     pub async fn extend(&mut self, span: Duration, view: &mut View) -> Result<(), Error> {
-        let sent = boot_clock();
+        let sent = clock::since_boot();
         let lease = self.client.grant(seconds(span)).await?;
         let ttl = Duration::from_secs(u64::try_from(lease.ttl_s).unwrap_or(1));
         let deadline = sent.after(millis(ttl.saturating_sub(self.margin)));
         // Armed for the longer one only once the place is held by it.
-        view.hold(lease.id).await?;
+        if !view.hold(lease.id).await? {
+            tracing::warn!("this node was not registered any more: its place is not held");
+            return self.client.revoke(lease.id).await;
+        }
         if let Err(error) = self.deadman.arm(deadline) {
             tracing::error!("pmfd does not take the deadline of this node: {error}");
         }
         // With it goes the presidency.
         self.client.revoke(self.id).await
-    }
-
-    /// Good-bye: nothing of this node runs.
-    pub async fn end(&mut self) {
-        if let Err(error) = self.client.revoke(self.id).await {
-            tracing::warn!("the lease of this node ends by itself only: {error}");
-        }
-        if let Err(error) = self.deadman.disarm() {
-            tracing::warn!("pmfd can't be told that this node has left: {error}");
-        }
     }
 
     fn deadline(&self) -> Millis {
@@ -149,16 +136,8 @@ impl Lease {
             } else {
                 tracing::error!("etcd does not answer: {why}");
             }
-            let _nobody = self.news.send(News::Reached(reached));
         }
     }
-}
-
-/// `CLOCK_BOOTTIME`, which goes on while the machine sleeps.
-fn boot_clock() -> Millis {
-    let time = clock_gettime(ClockId::Boottime);
-    let secs = u64::try_from(time.tv_sec).unwrap_or(0);
-    Millis(secs * 1000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000)
 }
 
 fn millis(span: Duration) -> Millis {

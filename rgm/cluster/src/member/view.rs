@@ -5,6 +5,7 @@ use rgm_etcd::{Change, ChangeKind, Client, Compare, Error, Keys, Op, Range, Txn,
 use rgm_types::NodeName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep;
 
@@ -19,8 +20,8 @@ struct Chair {
 pub enum End {
     /// The registration of this node is another's, or gone.
     Replaced(String),
-    /// An errand ends the membership.
-    Asked(Errand),
+    /// An errand ends the membership; its place is to be held for that long.
+    Parked(Duration),
 }
 
 /// See the module.
@@ -32,6 +33,8 @@ pub struct View {
     mine: Registration,
     members: BTreeMap<NodeName, Registration>,
     term: Option<Term>,
+    /// A presidency of this epoch, or an older one, is not taken, and given up where it was.
+    declined: u64,
 }
 
 impl View {
@@ -43,7 +46,7 @@ impl View {
         node: NodeName,
         mine: Registration,
     ) -> Self {
-        Self { client, keys, news, node, mine, members: BTreeMap::new(), term: None }
+        Self { client, keys, news, node, mine, members: BTreeMap::new(), term: None, declined: 0 }
     }
 
     /// Registers this node under a lease, in the place of a former life of it on this boot. While
@@ -91,12 +94,11 @@ impl View {
         Ok(None)
     }
 
-    /// Puts the registration under another lease.
-    pub async fn hold(&mut self, lease: i64) -> Result<(), Error> {
-        self.mine.lease = lease;
+    /// Puts the registration under another lease, if it is still this node's. False: it is not.
+    pub async fn hold(&mut self, lease: i64) -> Result<bool, Error> {
         let key = self.keys.member(self.node.as_str());
-        let put = Op::Put { key, value: self.value(), lease };
-        self.client.txn(Txn { success: vec![put], ..Txn::default() }).await.map(drop)
+        let ours = Compare::Lease(key.clone(), std::mem::replace(&mut self.mine.lease, lease));
+        self.done(ours, Op::Put { key, value: self.value(), lease }).await
     }
 
     /// Does it if that holds; says whether it did.
@@ -144,8 +146,12 @@ impl View {
             if let Some(why) = self.replaced() {
                 return Ok(End::Replaced(why));
             }
-            if self.term.is_none() {
-                self.campaign().await?;
+            match &self.term {
+                None if self.declined < u64::MAX => self.campaign().await?,
+                Some(term) if self.is_mine(term) && term.epoch <= self.declined => {
+                    self.resign(term.epoch).await?;
+                }
+                None | Some(_) => {}
             }
             tokio::select! {
                 changes = watch.next() => match changes {
@@ -154,8 +160,9 @@ impl View {
                     Err(WatchEnd::Broken(error)) => return Err(error),
                 },
                 Some(errand) = errands.recv() => match errand {
-                    Errand::Resign(epoch) => self.resign(epoch).await?,
-                    last @ (Errand::Park(_) | Errand::Leave) => return Ok(End::Asked(last)),
+                    Errand::Resign(epoch) => self.declined = self.declined.max(epoch),
+                    Errand::Withdraw => self.declined = u64::MAX,
+                    Errand::Park(span) => return Ok(End::Parked(span)),
                 },
             }
         }
@@ -193,6 +200,10 @@ impl View {
     fn member(&self, key: &[u8]) -> Option<NodeName> {
         let name = self.keys.member_of(key)?;
         NodeName::new(name).inspect_err(|error| tracing::error!("node {name} is registered: {error}")).ok()
+    }
+
+    fn is_mine(&self, term: &Term) -> bool {
+        term.node == self.node && term.incarnation == self.mine.incarnation
     }
 
     /// Whether this node's registration is not its own any more.

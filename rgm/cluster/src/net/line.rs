@@ -2,7 +2,7 @@
 
 use super::frame::{self, Kind};
 use super::{Ended, LinkSettings};
-use rustix::time::{ClockId, clock_gettime};
+use crate::clock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(super) fn line(settings: &LinkSettings) -> (Line, UnboundedReceiver<Vec<u8>>
         queued: AtomicUsize::new(0),
         queue_bytes_max: settings.queue_bytes_max,
         message_len_max: settings.message_len_max,
-        heard_ms: AtomicU64::new(boot_ms()),
+        heard_ms: AtomicU64::new(clock::since_boot().0),
         paused: AtomicBool::new(false),
         broken: OnceLock::new(),
         breaking: Notify::new(),
@@ -106,7 +106,7 @@ impl Pulse {
 
     /// The other side was heard just now.
     pub fn hear(&self) {
-        self.heard_ms.store(boot_ms(), Ordering::Relaxed);
+        self.heard_ms.store(clock::since_boot().0, Ordering::Relaxed);
     }
 
     /// Nothing is read for a while, or it is read again.
@@ -120,14 +120,8 @@ impl Pulse {
         if self.paused.load(Ordering::Relaxed) {
             return Duration::ZERO;
         }
-        Duration::from_millis(boot_ms().saturating_sub(self.heard_ms.load(Ordering::Relaxed)))
+        Duration::from_millis(clock::since_boot().0.saturating_sub(self.heard_ms.load(Ordering::Relaxed)))
     }
-}
-
-fn boot_ms() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    let secs = u64::try_from(now.tv_sec).unwrap_or_default();
-    secs * 1000 + u64::try_from(now.tv_nsec).unwrap_or_default() / 1_000_000
 }
 
 #[cfg(test)]

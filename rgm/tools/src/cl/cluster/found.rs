@@ -2,10 +2,11 @@
 
 use crate::cl::{Call, ClErr, Work};
 use crate::failure::Failure;
+use crate::names;
 use rgm_api::Paths;
-use rgm_ccr::{Embedded, EtcdStore, Repository};
+use rgm_ccr::{Embedded, EtcdStore, Repository, StoreError};
 use rgm_core::Rgm;
-use rgm_types::{Entry, NodeName, Write};
+use rgm_types::{Entry, NodeConf, NodeName};
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;
@@ -24,59 +25,76 @@ fn unnamed() -> String {
 
 /// Makes the cluster that the settings of this machine name.
 pub fn run(call: &Call) -> Result<Work, Failure> {
-    let nodes = call.args.items("-n")?;
-    let nodes = nodes
-        .iter()
-        .map(|name| NodeName::new(name).map_err(|error| call.args.misuse(format!("-n {name}: it {error}"))));
-    let nodes: Vec<NodeName> = nodes.collect::<Result<_, _>>()?;
+    let nodes = call.args.items("-n")?.iter().map(|name| names::node(name)).collect::<Result<Vec<_>, _>>()?;
     let Settings { cluster, etcd } = settings()?;
     let Some(etcd) = etcd else {
         let message = "the settings name no etcd: a cluster on one machine makes itself when rgmd is started";
         return Err(Failure::cl(ClErr::Op, message, "give [etcd] with endpoints in rgm.toml"));
     };
-    let mut store = EtcdStore::open(&etcd.clone().of_cluster(&cluster), None).map_err(failed)?;
-    let (generation, entries) = store.load().map_err(failed)?;
+    let mut target = EtcdStore::open(&etcd.clone().of_cluster(&cluster), None).map_err(failed)?;
+    let (generation, entries) = target.load().map_err(failed)?;
     if !entries.is_empty() {
         let message = format!("there is a cluster {cluster} at {} already", etcd.endpoints.join(","));
         let hint = "give another name as cluster = in rgm.toml, or another prefix in [etcd]";
         return Err(Failure::cl(ClErr::Exist, message, hint));
     }
-    let writes = match call.args.one("-s")? {
-        None => Rgm::genesis(&cluster, &nodes),
-        Some(file) => grown(Path::new(file), &cluster, &nodes)?,
-    };
-    let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
-    let what = format!("cluster {cluster} of {}, with {} entries", names.join(", "), writes.len());
+    let grown =
+        call.args.one("-s")?.map(|file| Grown::from(Path::new(file), &cluster, &nodes)).transpose()?;
+    let listed: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+    let what = format!("cluster {cluster} of {}", listed.join(", "));
     if call.args.has("--dry-run") {
-        return Ok(Work::print(format!("{what}, would be made\n")));
+        return Ok(Work::print(format!("{what} would be made\n")));
     }
-    store.commit(generation, &writes).map_err(failed)?;
-    Ok(Work::print(format!("{what}, is made; start rgmd on each of them\n")))
+    let made = match grown {
+        None => target.commit(generation, &Rgm::genesis(&cluster, &nodes)),
+        Some(Grown { store, new }) => rgm_ccr::copy(&store, &mut target, new),
+    };
+    made.map_err(failed)?;
+    Ok(Work::print(format!("{what} is made; start rgmd on each of them\n")))
 }
 
-/// All that the embedded store of a cluster on one machine holds, and nodes besides.
-fn grown(file: &Path, cluster: &str, nodes: &[NodeName]) -> Result<Vec<Write>, Failure> {
-    let (_, mut entries) = Embedded::open(file).and_then(|store| store.load()).map_err(failed)?;
-    let known: Vec<&NodeName> = entries
-        .iter()
-        .filter_map(|entry| if let Entry::Node(node) = entry { Some(&node.name) } else { None })
-        .collect();
-    if let Some(missing) = known.iter().find(|name| !nodes.contains(name)) {
-        let message =
-            format!("{} is of a cluster with node {missing}, which -n does not name", file.display());
-        return Err(Failure::cl(ClErr::Noent, message, "name all of its nodes, and new ones behind them"));
-    }
-    let first = u32::try_from(known.len()).unwrap_or(0) + 1;
-    let new: Vec<NodeName> = nodes.iter().filter(|name| !known.contains(name)).cloned().collect();
-    for entry in &mut entries {
-        if let Entry::Cluster(conf) = entry {
-            cluster.clone_into(&mut conf.name);
+/// What a cluster on one machine has stored, and the nodes that come to it.
+struct Grown {
+    store: Embedded,
+    new: Vec<Entry>,
+}
+
+impl Grown {
+    fn from(file: &Path, cluster: &str, nodes: &[NodeName]) -> Result<Self, Failure> {
+        let refuse = |message: String, hint: &str| Err(Failure::cl(ClErr::Noent, message, hint));
+        if !file.is_file() {
+            return refuse(
+                format!("there is no store {}", file.display()),
+                "it is ccr.redb in RGM_STATE_DIR",
+            );
         }
+        let store = Embedded::open(file).map_err(failed)?;
+        let (_, entries) = store.load().map_err(failed)?;
+        let (mut known, mut named) = (Vec::new(), None);
+        for entry in entries {
+            match entry {
+                Entry::Node(node) => known.push(node),
+                Entry::Cluster(conf) => named = Some(conf.name),
+                Entry::Type(_) | Entry::Group(_) | Entry::Resource(_) | Entry::Run(..) | Entry::Attrs(..) => {
+                }
+            }
+        }
+        if named.as_deref() != Some(cluster) {
+            let message =
+                format!("{} is of cluster {}, not {cluster}", file.display(), named.unwrap_or_default());
+            return refuse(message, "give its name as cluster = in rgm.toml");
+        }
+        if let Some(missing) = known.iter().find(|node| !nodes.contains(&node.name)) {
+            let message = format!("{} is of a cluster with node {}", file.display(), missing.name);
+            return refuse(message, "name all of its nodes with -n, and new ones behind them");
+        }
+        let next = known.iter().map(|node| node.id).max().unwrap_or(0) + 1;
+        let new = nodes.iter().filter(|name| !known.iter().any(|node| node.name == **name));
+        let entry = |(id, name): (u32, &NodeName)| {
+            Entry::Node(NodeConf { name: name.clone(), id, load_limits: Default::default() })
+        };
+        Ok(Self { store, new: (next..).zip(new).map(entry).collect() })
     }
-    let new = (first..)
-        .zip(new)
-        .map(|(id, name)| Entry::Node(rgm_types::NodeConf { name, id, load_limits: Default::default() }));
-    Ok(entries.into_iter().chain(new).map(Write::Put).collect())
 }
 
 fn settings() -> Result<Settings, Failure> {
@@ -87,12 +105,6 @@ fn settings() -> Result<Settings, Failure> {
     toml::from_str(&text).map_err(|error| refuse(format!("{}: {error}", file.display())))
 }
 
-fn failed(error: rgm_ccr::StoreError) -> Failure {
-    let mut message = error.to_string();
-    let mut next = std::error::Error::source(&error);
-    while let Some(cause) = next {
-        message.push_str(&format!(": {cause}"));
-        next = cause.source();
-    }
-    Failure::cl(ClErr::Internal, message, "nothing was made")
+fn failed(error: StoreError) -> Failure {
+    Failure::cl(ClErr::Internal, rgm_api::chain(&error), "nothing was made")
 }
