@@ -26,6 +26,7 @@ read -r answer <&3
 "#;
 
 const STOP: &str = r#"#!/bin/sh
+if [ -f HOME/told/$2.stop ]; then . HOME/told/$2.stop; fi
 if pmfadm -q "$2.svc"; then
     pmfadm -s "$2.svc" -w 20 TERM || pmfadm -s "$2.svc" -w -1 KILL || exit 1
 fi
@@ -67,7 +68,8 @@ impl Outage {
     }
 }
 
-/// Writes its methods and registration file, where a Tick was installed.
+/// Writes its methods and registration file, where a Tick was installed. STOP first does what stands in
+/// `told/RESOURCE.stop`, if there is such a file.
 pub fn install(dir: &Path) -> Result<()> {
     let home = dir.to_string_lossy();
     fs::create_dir_all(dir.join("beat"))?;

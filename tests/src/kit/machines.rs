@@ -14,8 +14,8 @@
 use super::leftovers::{Traces, send};
 use super::output::Said;
 use super::tick::Tick;
-use super::{agents, programs, until};
-use anyhow::{Context, Result, bail, ensure};
+use super::{agents, networks, programs, until};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use rgm_cluster::cert;
 use rgm_etcd::server::{Place, Servers, Setup};
@@ -152,8 +152,13 @@ impl Site {
 
     /// Makes the cluster, starts all daemons, and waits until every node is up.
     pub fn start(&mut self) -> Result<()> {
+        self.start_from("")
+    }
+
+    /// The same; with further words for `cluster create`.
+    pub fn start_from(&mut self, words: &str) -> Result<()> {
         let names: Vec<&str> = self.machines.iter().map(|machine| machine.name.as_str()).collect();
-        let line = format!("cluster create -n {}", names.join(","));
+        let line = format!("cluster create -n {} {words}", names.join(","));
         self.machine(0)?.in_network(&line)?.ok()?;
         self.machines.iter_mut().try_for_each(Machine::power_on)?;
         self.wait_for_nodes(&vec![true; self.machines.len()])
@@ -182,9 +187,18 @@ impl Site {
 
     /// The number of the machine whose node is president.
     pub fn president(&self) -> Result<usize> {
-        until("there is a president", || {
-            let newest = self.machines.iter().filter_map(|machine| machine.presidency()).max();
-            Ok(newest.and_then(|(_, name)| self.machines.iter().position(|machine| machine.name == name)))
+        Ok(self.president_after(0)?.1)
+    }
+
+    /// The first presidency that is heard of and of a later epoch: its epoch, and the number of the
+    /// machine.
+    pub fn president_after(&self, epoch: u64) -> Result<(u64, usize)> {
+        until(&format!("there is a president of an epoch after {epoch}"), || {
+            let heard = self.machines.iter().filter_map(|machine| machine.presidency());
+            let newest = heard.filter(|(later, _)| *later > epoch).max();
+            Ok(newest.and_then(|(epoch, name)| {
+                Some((epoch, self.machines.iter().position(|machine| machine.name == name)?))
+            }))
         })
     }
 
@@ -385,6 +399,16 @@ impl Machine {
         Ok(Said::new(line, &command.args(args).stdin(Stdio::null()).output()?))
     }
 
+    /// Starts a command line on it.
+    pub fn begin(&self, line: &str) -> Result<Child> {
+        let mut words = line.split_whitespace();
+        let name = words.next().context("an empty command line")?;
+        let mut command = Command::new(self.site.join("bin").join(name));
+        self.surround(&mut command);
+        let command = command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(command.spawn()?)
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         // Not `ip netns exec`, which mounts a /sys without cgroups.
         let mut command = Command::new("nsenter");
@@ -443,10 +467,7 @@ fn unplug(prefix: &str, machines: &[Machine]) {
 }
 
 fn run(line: &str) -> Result<()> {
-    let mut words = line.split_whitespace();
-    let output = Command::new(words.next().unwrap_or_default()).args(words).stdin(Stdio::null()).output()?;
-    ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
+    networks::run(line, &[]).map(drop)
 }
 
 fn nodes_up(view: &Value) -> Vec<bool> {

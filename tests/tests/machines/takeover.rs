@@ -1,23 +1,12 @@
 //! Nodes that vanish, and what becomes of what they ran.
 
+use crate::beating;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
-use rgm_tests::kit::beat::{self, Beats};
+use rgm_tests::kit::beat::Beats;
 use rgm_tests::kit::leftovers::send;
 use rgm_tests::kit::machines::{Options, Site};
 use rgm_tests::kit::until;
-
-/// A group `g` with a beating resource `r`, online on the machine of that number.
-fn beating(site: &Site, on: usize) -> Result<Beats> {
-    beat::install(site.dir())?;
-    site.ok("clrt register ACME.beat")?;
-    site.ok("clrg create g")?;
-    site.ok("clrs create -g g -t ACME.beat r")?;
-    let node = &site.machine(on)?.name;
-    site.ok(&format!("clrg online -M -n {node} g"))?;
-    site.wait_online(on, "g", on)?;
-    Ok(Beats::of(site.dir(), "r"))
-}
 
 /// The node on which it beats after so many changes.
 fn moved(beats: &Beats, changes: usize) -> Result<String> {
