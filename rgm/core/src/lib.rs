@@ -226,7 +226,8 @@ impl Rgm {
     /// A resource has moved: so may those in other groups that it depends on, or that depend on it.
     fn ripple(&mut self, resource: &ResourceName) {
         let Some(r) = self.conf.resources.get(resource) else { return };
-        let far: Vec<GroupName> = self.conf.linked(r).filter(|g| **g != r.group).cloned().collect();
+        let far = self.conf.linked(r).filter(|g| **g != r.group).cloned();
+        let far: Vec<GroupName> = far.chain(self.conf.hanging(&r.group)).collect();
         self.dirty.extend(far);
     }
 

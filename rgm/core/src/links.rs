@@ -165,6 +165,10 @@ pub(crate) struct Links {
     neighbours: BTreeMap<GroupName, BTreeSet<GroupName>>,
     /// Groups linked by dependencies of their resources, both ways.
     foreign: BTreeMap<GroupName, BTreeSet<GroupName>>,
+    /// Groups that a group hangs on: its resources have offline-restart dependencies on theirs.
+    hangs_on: BTreeMap<GroupName, BTreeSet<GroupName>>,
+    /// The same, the other way: groups that hang on it.
+    hanging: BTreeMap<GroupName, BTreeSet<GroupName>>,
     nodelists: BTreeMap<GroupName, Vec<NodeName>>,
     facts: BTreeMap<GroupName, Facts>,
     rules: BTreeMap<GroupName, NodeRule>,
@@ -243,6 +247,19 @@ impl Links {
         }
     }
 
+    /// A group hangs on exactly these others.
+    fn put_hanging(&mut self, group: &GroupName, others: BTreeSet<GroupName>) {
+        for other in self.hangs_on.remove(group).unwrap_or_default() {
+            self.hanging.get_mut(&other).map(|set| set.remove(group));
+        }
+        for other in &others {
+            self.hanging.entry(other.clone()).or_default().insert(group.clone());
+        }
+        if !others.is_empty() {
+            self.hangs_on.insert(group.clone(), others);
+        }
+    }
+
     fn put_group(&mut self, group: &GroupName, says: Says) {
         self.forget_group(group);
         self.nodelists.insert(group.clone(), says.nodelist);
@@ -314,6 +331,18 @@ impl Conf {
     /// Other groups that resources of this one depend on, or that depend on them.
     pub(crate) fn foreign(&self, group: &GroupName) -> impl Iterator<Item = &GroupName> + '_ {
         self.links.foreign.get(group).into_iter().flatten()
+    }
+
+    /// Other groups that hang on this one, on those, and so on: what goes down here takes down
+    /// something of each of them, the last of them first.
+    pub(crate) fn hanging(&self, group: &GroupName) -> BTreeSet<GroupName> {
+        let (mut all, mut next) = (BTreeSet::new(), alloc::vec![group]);
+        while let Some(group) = next.pop() {
+            let above = self.links.hanging.get(group).into_iter().flatten();
+            next.extend(above.filter(|other| all.insert((*other).clone())));
+        }
+        all.remove(group);
+        all
     }
 
     /// RG_affinities.
@@ -398,7 +427,12 @@ impl Conf {
     fn link_foreign(&mut self, name: &GroupName) {
         let linked = self.members(name).flat_map(|r| self.linked(r));
         let others = linked.filter(|group| *group != name).cloned().collect();
+        let deps = self.members(name).flat_map(|r| self.deps(&r.name));
+        let anchors = deps.filter(|d| d.flavour == Flavour::OfflineRestart);
+        let anchors = anchors.filter_map(|d| self.resources.get(&d.on)).map(|other| &other.group);
+        let anchors = anchors.filter(|group| *group != name).cloned().collect();
         self.links.put_foreign(name, others);
+        self.links.put_hanging(name, anchors);
     }
 
     fn parsed<T>(&self, group: &Group, property: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {

@@ -4,7 +4,9 @@ use super::chance::Chance;
 use super::plot::{self, Traits, bring, set};
 use super::schedule::Step;
 use super::world::World;
-use rgm_types::{Bring, Command, ControlOp, GroupName, NodeName, Resource, ResourceName, Status};
+use rgm_types::{
+    AttrName, Bring, Command, ControlOp, GroupName, Lifetime, NodeName, Resource, ResourceName, Status,
+};
 
 /// A request, at times only tried.
 pub(super) fn ask(chance: &mut Chance, traits: &Traits, world: &World) -> Option<Step> {
@@ -146,7 +148,7 @@ fn configuration(chance: &mut Chance, traits: &Traits, world: &World) -> Option<
     let r = any_resource(chance, world).cloned();
     let nodes: Vec<NodeName> = world.sites.keys().cloned().collect();
     let scalable = world.repo.is_scalable(&group);
-    Some(match chance.below(20) {
+    Some(match chance.below(23) {
         0..4 => Command::ResourceSet {
             name: r?.name,
             props: vec![set("Colour", chance.pick(&["blue", "green"])?)],
@@ -166,7 +168,22 @@ fn configuration(chance: &mut Chance, traits: &Traits, world: &World) -> Option<
             soft: None,
             hard: Some(i64::try_from(chance.below(14)).unwrap_or(0) - 1),
         },
-        _ => Command::LoadLimitDelete { node: chance.pick(&nodes)?.clone(), name: "cpu".to_string() },
+        19 => Command::LoadLimitDelete { node: chance.pick(&nodes)?.clone(), name: "cpu".to_string() },
+        _ => attribute(chance, &nodes)?,
+    })
+}
+
+/// The attribute that rules of groups read.
+fn attribute(chance: &mut Chance, nodes: &[NodeName]) -> Option<Command> {
+    let node = Some(chance.pick(nodes)?.clone());
+    let name = AttrName::new("ready").ok()?;
+    let lifetime = *chance.pick(&Lifetime::ALL)?;
+    Some(match chance.below(4) {
+        0 => Command::AttrClear { node, lifetime: chance.percent(50).then_some(lifetime), names: vec![name] },
+        value => {
+            let value = if value == 1 { "0" } else { "1" };
+            Command::AttrSet { node, lifetime, values: [(name, value.to_string())].into() }
+        }
     })
 }
 
@@ -196,7 +213,7 @@ fn group_change(
     let turn = chance.below(order.len());
     order.rotate_left(turn);
     order.truncate(1 + chance.below(order.len()));
-    Some(match chance.below(8) {
+    Some(match chance.below(9) {
         0 => set("RG_description", chance.pick(&["x", "y"])?),
         1 => set("Nodelist", &order.join(",")),
         2 => set("Failback", chance.pick(&["TRUE", "FALSE"])?),
@@ -205,6 +222,7 @@ fn group_change(
         5 => set("Implicit_network_dependencies", chance.pick(&["TRUE", "FALSE"])?),
         6 if g > 0 => set("RG_affinities", &plot::affinities(chance, g)),
         6 => set("RG_affinities", ""),
+        7 => set("Node_rule", chance.pick(&["", "ready = 1", "not ready = 0"])?),
         _ => set("Load_factors", &format!("cpu@{}", if traits.has_loads() { chance.below(6) } else { 0 })),
     })
 }

@@ -276,6 +276,11 @@ impl World {
             {
                 lost("the limit is not in the repository")
             }
+            Command::AttrSet { node: Some(node), lifetime, values }
+                if self.repo.attrs.get(node).is_none_or(|attrs| attrs.of(*lifetime) != values) =>
+            {
+                lost("the attribute is not in the repository")
+            }
             _ => Ok(()),
         }
     }

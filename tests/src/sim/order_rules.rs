@@ -63,6 +63,7 @@ impl World {
         self.check_not_frozen(order)?;
         self.check_debts(order)?;
         self.check_friends(order)?;
+        self.check_rule(order)?;
         self.check_load(order)?;
         if order.method == Method::Start { self.check_start(order) } else { Ok(()) }
     }
@@ -205,6 +206,15 @@ impl World {
             }
             None => Ok(()),
         }
+    }
+
+    /// A group enters a node only where its Node_rule is true.
+    fn check_rule(&self, order: &Order) -> Result<(), Finding> {
+        let (group, node) = (&order.group, &order.node);
+        if self.is_alive(group, node) || self.repo.rule_holds(group, node) {
+            return Ok(());
+        }
+        finding("RULE", format!("{group} starts on {node} where its Node_rule is false"))
     }
 
     /// A group with `--` is never where the other may run, whichever of both comes.

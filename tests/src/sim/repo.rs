@@ -3,7 +3,7 @@
 use rgm_types::config::{Entry, Generation, Write};
 use rgm_types::rt::SysdefinedType;
 use rgm_types::{
-    Group, GroupName, GroupRun, InitNodes, Key, Method, NodeConf, NodeName, Resource, ResourceName,
+    Attrs, Group, GroupName, GroupRun, InitNodes, Key, Method, NodeConf, NodeName, Resource, ResourceName,
     ResourceType, TypeName, Value, props,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +42,7 @@ pub(super) struct Repo {
     types: BTreeMap<TypeName, ResourceType>,
     pub(super) runs: BTreeMap<GroupName, GroupRun>,
     pub(super) nodes: BTreeMap<NodeName, NodeConf>,
+    pub(super) attrs: BTreeMap<NodeName, Attrs>,
     members: BTreeMap<GroupName, BTreeSet<ResourceName>>,
 }
 
@@ -64,8 +65,8 @@ impl Repo {
 
     fn put(&mut self, entry: Entry) {
         match entry {
-            // What rules read is not among the invariants.
-            Entry::Cluster(_) | Entry::Attrs(..) => {}
+            Entry::Cluster(_) => {}
+            Entry::Attrs(n, attrs) => drop(self.attrs.insert(n, attrs)),
             Entry::Node(n) => drop(self.nodes.insert(n.name.clone(), n)),
             Entry::Type(t) => drop(self.types.insert(t.name.clone(), t)),
             Entry::Group(g) => drop(self.groups.insert(g.name.clone(), g)),
@@ -79,7 +80,8 @@ impl Repo {
 
     fn delete(&mut self, key: &Key) {
         match key {
-            Key::Cluster | Key::Attrs(_) => {}
+            Key::Cluster => {}
+            Key::Attrs(n) => drop(self.attrs.remove(n)),
             Key::Node(n) => drop(self.nodes.remove(n)),
             Key::Type(t) => drop(self.types.remove(t)),
             Key::Group(g) => {
@@ -192,6 +194,16 @@ impl Repo {
     /// The source may only be where the target is.
     pub(super) fn sticks_to(&self, source: &GroupName, target: &GroupName) -> bool {
         self.affinities(source).iter().any(|(sign, t)| t == target && matches!(sign.as_str(), "++" | "+++"))
+    }
+
+    /// Node_rule holds, of those that chance hands out.
+    pub(super) fn rule_holds(&self, group: &GroupName, node: &NodeName) -> bool {
+        let ready = self.attrs.get(node).and_then(|attrs| attrs.value("ready"));
+        match self.group_text(group, "Node_rule").unwrap_or_default().as_str() {
+            "ready = 1" => ready == Some("1"),
+            "not ready = 0" => ready != Some("0"),
+            _ => true,
+        }
     }
 
     /// Nodes where INIT, FINI and BOOT run.

@@ -23,6 +23,7 @@ impl World {
             self.check_leftovers(group)?;
             if group.managed && self.frozen(&group.name).is_none() {
                 self.check_nowhere(group)?;
+                self.check_node_rule(&group.name)?;
                 self.check_together(group)?;
                 for node in self.up_nodes().iter().filter(|n| self.repo.wants(&group.name, n)) {
                     self.repo.members(&group.name).try_for_each(|r| self.check_up(r, node))?;
@@ -119,7 +120,8 @@ impl World {
                 .filter(|(m, at)| m == n && self.within_pingpong(group, *at))
                 .count()
         };
-        self.repo.nodelist(group).into_iter().filter(|n| recent(n) <= 1).collect()
+        let free = |n: &NodeName| recent(n) <= 1 && self.repo.rule_holds(group, n);
+        self.repo.nodelist(group).into_iter().filter(free).collect()
     }
 
     /// Other groups or load limits have a say in where it may be.
@@ -130,6 +132,15 @@ impl World {
             || hated
             || !self.repo.loads(group).is_empty()
             || !self.repo.group_list(group, "RG_dependencies").is_empty()
+    }
+
+    /// Node_rule holds wherever the group is.
+    fn check_node_rule(&self, group: &GroupName) -> Result<(), Finding> {
+        let broken = |n: &&NodeName| self.repo.wants(group, n) && !self.repo.rule_holds(group, n);
+        match self.up_nodes().iter().find(broken) {
+            Some(node) => finding("RULE", format!("{group} stays on {node} where its Node_rule is false")),
+            None => Ok(()),
+        }
     }
 
     /// Affinities hold: `++` only where the target is, `--` never where it is.
