@@ -4,9 +4,14 @@
 //! show what it is there to show; the first that does not ends the demo with the reason. At the end
 //! nothing may be left of it.
 
+mod asker;
 mod dns;
 mod leftovers;
+mod machines;
+mod power;
 mod story;
+
+pub use machines::demo as machines;
 
 use crate::cluster::Cluster;
 use crate::wait::Waiter;

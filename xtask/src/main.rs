@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod fuzz;
 mod install;
+mod leader;
 mod lint;
 mod packages;
 mod prove;
@@ -30,6 +31,9 @@ struct Cli {
 enum Task {
     /// Take the sample data service through its whole life, with a real BIND, on this machine
     Demo {
+        /// On three machines of their own network, each with etcd: what happens when they fail
+        #[arg(long, conflicts_with = "keep")]
+        cluster: bool,
         /// Keep the directory of the demo, logs included
         #[arg(long)]
         keep: bool,
@@ -83,7 +87,8 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
-        Task::Demo { keep, debug } => demo::demo(keep, debug),
+        Task::Demo { cluster: true, debug, .. } => demo::machines(debug),
+        Task::Demo { keep, debug, .. } => demo::demo(keep, debug),
         Task::Test => test::test(),
         Task::Crash { kills, seed } => crash::crash(kills, seed),
         Task::Prove { minutes, seed } => prove::prove(minutes * 60, seed),

@@ -15,6 +15,13 @@ pub fn root() -> PathBuf {
 /// The cargo that runs this program, in the root of the source tree.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo says of this package to this program: dependencies that look at it would be built anew.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|ours| text.starts_with(ours)) {
+            command.env_remove(&name);
+        }
+    }
     command.current_dir(root());
     command
 }

@@ -13,7 +13,11 @@ const INSTALLED: &str = "/usr/cluster/lib/rgm/rt";
 
 /// Puts registration files into `rtreg`, and the links that they name into `rt`.
 pub fn install(dir: &Path) -> Result<()> {
-    let agent = programs::built()?.join("rgm-agent");
+    install_from(dir, &programs::built()?.join("rgm-agent"))
+}
+
+/// The same, of this program.
+pub fn install_from(dir: &Path, agent: &Path) -> Result<()> {
     let here = dir.join("rt");
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../methods/agents/rtr");
     for entry in fs::read_dir(files)? {
@@ -25,7 +29,7 @@ pub fn install(dir: &Path) -> Result<()> {
         let declared = parsed.resource_type.with_context(|| format!("{} has errors", file.display()))?;
         fs::create_dir_all(&declared.basedir)?;
         for method in declared.methods.keys().filter_map(|method| declared.method_path(*method)) {
-            symlink(&agent, method)?;
+            symlink(agent, method)?;
         }
     }
     Ok(())

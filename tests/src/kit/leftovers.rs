@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const ROUNDS_MAX: usize = 100;
 
 /// Where the processes and cgroups of one cluster are found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Traces {
     dir: PathBuf,
     cgroups: Vec<PathBuf>,

@@ -22,7 +22,7 @@ use rgm_etcd::server::{Place, Servers, Setup};
 use rgm_types::NodeName;
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -64,12 +64,16 @@ pub struct Options {
     pub member: String,
     /// Milliseconds of etcd's heartbeat and election timeout, where not the default.
     pub etcd_ms: Option<(u32, u32)>,
+    /// Where the programs are installed, as `cargo xtask install` does below a directory; those that
+    /// cargo built beside this one where not given.
+    pub installed: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         // A busy machine must not look like a dead one: scenes that end a node wait longer instead.
-        Self { machines: 3, member: "ttl = \"8s\"\nmargin = \"1s\"".to_owned(), etcd_ms: None }
+        let member = "ttl = \"8s\"\nmargin = \"1s\"".to_owned();
+        Self { machines: 3, member, etcd_ms: None, installed: None }
     }
 }
 
@@ -88,9 +92,17 @@ impl Site {
     pub fn build(options: &Options) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("rgm-site-").tempdir()?;
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
-        programs::link_into(&dir.path().join("bin"))?;
         let tick = Tick::install(dir.path())?;
-        agents::install(dir.path())?;
+        match &options.installed {
+            None => {
+                programs::link_into(&dir.path().join("bin"))?;
+                agents::install(dir.path())?;
+            }
+            Some(root) => {
+                symlink(root.join("usr/cluster/bin"), dir.path().join("bin"))?;
+                agents::install_from(dir.path(), &root.join("usr/cluster/lib/rgm/rgm-agent"))?;
+            }
+        }
         let prefix = prefix(dir.path());
         let machines = (1..=options.machines).map(|number| Machine::new(number, &prefix, dir.path()));
         let machines: Vec<Machine> = machines.collect();
@@ -169,6 +181,21 @@ impl Site {
         self.dir.path()
     }
 
+    /// The namespace of the network itself, where a client may be: it has the address 10.77.0.1.
+    pub fn lan(&self) -> String {
+        lan(&self.prefix)
+    }
+
+    /// What was made outside of its directory, and must be gone with it.
+    pub fn namespaces(&self) -> Vec<String> {
+        self.machines.iter().map(|machine| machine.netns.clone()).chain([self.lan()]).collect()
+    }
+
+    /// How to find whatever may be left of it.
+    pub fn traces(&self) -> Traces {
+        self.traces.clone()
+    }
+
     /// A machine by its number, from 0.
     pub fn machine(&self, number: usize) -> Result<&Machine> {
         self.machines.get(number).context("no such machine")
@@ -207,7 +234,10 @@ impl Site {
         let machine = self.machines.get_mut(number).context("no such machine")?;
         machine.unplug()?;
         self.etcd.kill(number)?;
-        machine.kill_all(&self.traces)
+        machine.kill_all(&self.traces)?;
+        // It will boot with no address but its own.
+        machine.ip("addr flush dev eth0")?;
+        machine.ip(&format!("addr add {}/24 dev eth0", machine.ip))
     }
 
     /// Gives a machine power again: it boots.
@@ -379,6 +409,11 @@ impl Machine {
         self.ip("link set eth0 up")
     }
 
+    /// The addresses of its interface.
+    pub fn addresses(&self) -> Result<String> {
+        networks::run(&format!("ip -n {} -o -4 addr show dev eth0", self.netns), &[])
+    }
+
     fn ip(&self, line: &str) -> Result<()> {
         run(&format!("ip -n {} {line}", self.netns))
     }
@@ -434,7 +469,7 @@ struct Cables<'a> {
 
 impl Cables<'_> {
     fn lay(&self) -> Result<()> {
-        let lan = format!("{}-lan", self.prefix);
+        let lan = lan(self.prefix);
         run(&format!("ip netns add {lan}"))?;
         run(&format!("ip -n {lan} link add lan type bridge forward_delay 0"))?;
         run(&format!("ip -n {lan} link set lan up"))?;
@@ -458,8 +493,12 @@ fn prefix(dir: &Path) -> String {
     name.trim_start_matches("rgm-").replace('.', "-")
 }
 
+fn lan(prefix: &str) -> String {
+    format!("{prefix}-lan")
+}
+
 fn unplug(prefix: &str, machines: &[Machine]) {
-    let lan = format!("{prefix}-lan");
+    let lan = lan(prefix);
     for netns in machines.iter().map(|machine| &machine.netns).chain([&lan]) {
         // Not there yet, where the site was not built to its end.
         let _none = run(&format!("ip netns del {netns}"));

@@ -12,8 +12,8 @@ use std::time::Duration;
 /// The one address clients ask, whichever node serves.
 pub const ADDRESS: &str = "127.0.0.1";
 /// What they ask for, and what they must be told.
-const QUESTION: &str = "www.example.test";
-const ANSWER: &str = "192.0.2.80";
+pub const QUESTION: &str = "www.example.test";
+pub const ANSWER: &str = "192.0.2.80";
 
 /// Where the service is asked.
 pub struct Dns {
