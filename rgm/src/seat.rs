@@ -25,10 +25,9 @@ use crate::recorder::Recorder;
 use crate::settings::{Failfast, Settings};
 use crate::shell::{End, Hands, OnSignal, Rule, Shell, Sources};
 use crate::{Asks, clock, nodes, ready};
-use deadman::Pmfd;
+use deadman::{Found, Pmfd};
 use post::{Chair, Post, given_up};
 use rgm_api::chain;
-use rgm_api::pmf::Fired;
 use rgm_api::{Paths, pmf};
 use rgm_ccr::{EtcdStore, Guard, Repository, StoreError};
 use rgm_cluster::Link;
@@ -36,7 +35,6 @@ use rgm_cluster::member::{self, Errand, Member};
 use rgm_cluster::net::{Hub, HubSetup, Identity, LinkSettings, NetEvent};
 use rgm_etcd::Client;
 use rgm_types::{Entry, NodeName};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -106,10 +104,10 @@ pub async fn live(
     setup.deadline = pmfd.deadline();
     let before = async {
         let names = configured(&etcd, &me).await?;
-        let fired = fired(&mut pmfd.clone(), paths).await?;
-        Ok::<_, LifeError>((names, fired))
+        let found = found(&mut pmfd.clone(), paths).await?;
+        Ok::<_, LifeError>((names, found))
     };
-    let (names, fired) = tokio::select! {
+    let (names, found) = tokio::select! {
         before = before => before?,
         () = signals.any() => return Ok(()),
     };
@@ -117,9 +115,13 @@ pub async fn live(
     let (outlet, words) = rgm_cluster::channel();
     let agent = Agent::start(setup, outlet(&me)).await;
     let agent = agent.map_err(|source| LifeError::Agent { node: me.clone(), source })?;
-    if let Some(fired) = fired {
-        pmfd.clone().forget(&fired).map_err(LifeError::Deadman)?;
-    }
+    let former = match found {
+        Found::Fired(fired) => {
+            pmfd.clone().forget(&fired).map_err(LifeError::Deadman)?;
+            None
+        }
+        Found::Armed(former) => former,
+    };
     let incarnation = clock::now().wall.0;
     let (net, links) = unbounded_channel();
     let hub = hub(&cluster, &me, incarnation, settings, identity, net).await?;
@@ -139,6 +141,7 @@ pub async fn live(
         keys: etcd.keys(),
         client: Client::new(&etcd).map_err(|error| LifeError::Etcd(error.to_string()))?,
         deadman: Box::new(pmfd.clone()),
+        former,
     })
     .map_err(LifeError::Signals)?;
     post.attend(news, links, words, asked);
@@ -249,9 +252,8 @@ impl Seat<'_> {
         let (outlet, inbox) = rgm_cluster::channel();
         let (shell_end, asked) = mpsc::channel(ASKED_MAX);
         let deposed = Rc::new(Notify::new());
-        let (outlet, lines) = (Box::new(outlet), BTreeMap::new());
-        let chair = Chair { epoch, outlet, asked: shell_end, deposed: Rc::clone(&deposed), lines };
-        self.post.sit(chair, &self.names);
+        let chair = Chair { outlet: Box::new(outlet), asked: shell_end, deposed: Rc::clone(&deposed) };
+        self.post.sit(epoch, chair, &self.names);
         let Signals { interrupt, terminate } = Signals::new()?;
         let mut sources = Sources { inbox, asked, interrupt, terminate, tap: self.tap.clone(), deposed };
         let end = match self.shell(epoch, events) {
@@ -293,13 +295,12 @@ impl Seat<'_> {
             }
         };
         let repository = EtcdStore::open(&self.etcd, Some(guard))?;
-        let links = self.names.iter().filter_map(|name| {
-            let link: Box<dyn Link> = match self.post.line(name) {
-                Some(line) => Box::new(line),
-                None if *name == self.me => Box::new(self.post.own_line(epoch)),
-                None => return None,
+        let links = self.names.iter().map(|name| {
+            let link: Box<dyn Link> = match *name == self.me {
+                true => Box::new(self.post.own_line(epoch)),
+                false => Box::new(self.post.line(epoch, name)),
             };
-            Some((name.clone(), link))
+            (name.clone(), link)
         });
         let hands = Hands::new(Box::new(repository), links.collect(), events.clone());
         let info = life::info(&self.cluster, &self.names);
@@ -352,9 +353,9 @@ async fn configured(etcd: &rgm_etcd::Settings, me: &NodeName) -> Result<Vec<Node
 }
 
 /// What pmfd has killed since its deadman fired is of no life any more: the node begins anew.
-async fn fired(pmfd: &mut Pmfd, paths: &Paths) -> Result<Option<Fired>, LifeError> {
-    let fired = pmfd.fired().await;
-    if let Some(fired) = &fired {
+async fn found(pmfd: &mut Pmfd, paths: &Paths) -> Result<Found, LifeError> {
+    let found = pmfd.found().await;
+    if let Found::Fired(fired) = &found {
         tracing::error!(
             "pmfd has killed everything on this node, {} ms after boot: its deadline had not been renewed",
             fired.fired_boot_ms
@@ -366,7 +367,7 @@ async fn fired(pmfd: &mut Pmfd, paths: &Paths) -> Result<Option<Fired>, LifeErro
             Ok(()) | Err(_) => {}
         }
     }
-    Ok(fired)
+    Ok(found)
 }
 
 /// Where other nodes are told to connect to.

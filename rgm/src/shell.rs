@@ -10,7 +10,6 @@
 //! A start and the repair after a failed commit are the same: the core is loaded from the repository,
 //! the nodes are asked for their reports, and the first event is what they said ([`Gathering`]).
 
-mod gather;
 mod hands;
 mod requests;
 #[cfg(test)]
@@ -24,10 +23,10 @@ use crate::ipc::Asked;
 use crate::log::together;
 use crate::perform::perform;
 use crate::recorder::Recorder;
-use gather::Gathering;
 use rgm_api::chain;
 use rgm_api::rgm::Info;
 use rgm_ccr::StoreError;
+use rgm_cluster::rules::Gathering;
 use rgm_cluster::{Arrived, FromNode, Inbox, ToNode};
 use rgm_core::event::{Event, RequestId, Token};
 use rgm_core::{LoadError, Rgm};
@@ -231,7 +230,7 @@ impl Shell {
             if matches!(message, FromNode::Joined(_)) {
                 self.hands.reported(&node);
             }
-            gather::absorb(gathering, node, message);
+            gathering.absorb(node, message);
             return self.formed();
         }
         Some(match message {

@@ -21,7 +21,11 @@
 //! into the [`Outlet`] of that node, in the words of [`wire`]. Who is president, and who is alive, is a
 //! matter of leases there: [`member`]. In one process the president is the process, and every node is
 //! alive that has not said otherwise.
+//! What all this decides, it decides by [`rules`], which are pure.
 #![forbid(unsafe_code)]
+
+#[macro_use]
+pub mod mutants;
 
 pub mod cert;
 mod clock;
@@ -29,6 +33,7 @@ mod inbox;
 pub mod member;
 mod message;
 pub mod net;
+pub mod rules;
 pub mod wire;
 
 pub use inbox::{Arrived, Inbox, Outlet, channel};

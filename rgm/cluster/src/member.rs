@@ -9,7 +9,8 @@
 //! **What may be believed.** A node registers only after its deadman is armed, and its deadman fires
 //! before its lease can expire: counted from the moment the last renewal that succeeded was *sent*,
 //! less a margin. So of a node whose registration is gone nothing runs ([`News::Gone`]), whatever
-//! became of its rgmd. A clock that runs at another rate by 200 ppm is covered by the margin many times.
+//! became of its rgmd. A rgmd that comes back finds its place held by the lease of its former life: until
+//! it has put it under its own, the deadline of that life stays in force. A clock that runs at another rate by 200 ppm is covered by the margin many times.
 //!
 //! **Epochs.** The revision at which a president's key was made is its epoch: unique, growing, and
 //! what guards its commits.
@@ -122,6 +123,8 @@ pub struct Setup {
     pub keys: Keys,
     /// Its deadman.
     pub deadman: Box<dyn Deadman>,
+    /// What that is armed for by a former life, of which something may still run.
+    pub former: Option<Millis>,
 }
 
 /// A membership at work. It ends when an errand ends it, or with its lease.
@@ -159,8 +162,8 @@ impl Member {
 }
 
 async fn live(setup: Setup, news: UnboundedSender<News>, mut errands: UnboundedReceiver<Errand>) {
-    let Setup { node, incarnation, boot, address, ttl, margin, client, keys, deadman } = setup;
-    let mut lease = Lease::new(client.clone(), deadman, ttl, margin);
+    let Setup { node, incarnation, boot, address, ttl, margin, client, keys, deadman, former } = setup;
+    let mut lease = Lease::new(client.clone(), deadman, ttl, margin, former);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let mine = Registration { incarnation, boot, address, lease: 0, version };
     let mut view = view::View::new(client, keys, news.clone(), node, mine);
@@ -186,11 +189,10 @@ async fn member(
     errands: &mut UnboundedReceiver<Errand>,
 ) -> Result<Option<Duration>, String> {
     loop {
-        tokio::select! {
+        let id = tokio::select! {
             obtained = lease.obtain() => obtained?,
             _ = parking(errands) => return Ok(None),
-        }
-        let id = lease.id();
+        };
         tokio::select! {
             () = view.register(id) => break,
             // Nothing was registered under it, so nothing runs that it vouched for.
@@ -198,6 +200,7 @@ async fn member(
             _ = parking(errands) => return Ok(None),
         }
     }
+    lease.registered()?;
     let _nobody = news.send(News::Registered);
     tokio::select! {
         over = lease.renewals() => Err(over),

@@ -38,6 +38,14 @@ impl Clone for Pmfd {
     }
 }
 
+/// What a former life of rgmd has left at pmfd.
+pub enum Found {
+    /// It has fired: nothing of that life runs.
+    Fired(Fired),
+    /// The deadline it is armed for, if it is.
+    Armed(Option<Millis>),
+}
+
 impl Deadman for Pmfd {
     fn arm(&mut self, deadline: Millis) -> Result<(), ArmError> {
         let armed = self.call(&Request::Deadman {
@@ -69,17 +77,19 @@ impl Pmfd {
 
     /// Waits for pmfd, and for the end of everything it has killed since somebody last took note: what
     /// has fired is to be forgotten, by [`Pmfd::forget`], once nobody counts on what ran before.
-    pub async fn fired(&mut self) -> Option<Fired> {
+    pub async fn found(&mut self) -> Found {
         let mut said = String::new();
         loop {
             let waits_for = match self.view() {
                 Ok(DeadmanView { fired: Some(fired), .. }) if !fired.acknowledged => {
                     if fired.empty_boot_ms.is_some() {
-                        return Some(fired);
+                        return Found::Fired(fired);
                     }
                     format!("what pmfd has killed does not end: {}", fired.stuck.join(", "))
                 }
-                Ok(_) => return None,
+                Ok(DeadmanView { armed, .. }) => {
+                    return Found::Armed(armed.map(|armed| Millis(armed.deadline_boot_ms)));
+                }
                 Err(error) => format!("pmfd on {} does not answer: {error}", self.socket.display()),
             };
             if waits_for != said {

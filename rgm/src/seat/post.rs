@@ -9,17 +9,18 @@
 //! ```
 
 use super::asks::Asks;
-use super::line::Line;
+use super::line::{FarLine, OwnLine};
 use crate::agent::Agent;
 use crate::ipc::{Answer, Answers, Asked};
 use rgm_api::rgm::Request;
 use rgm_cluster::member::{News, Registration, Term};
 use rgm_cluster::net::{Hub, NetEvent, Peer};
+use rgm_cluster::rules::{Duty, Obeyed, Reply};
 use rgm_cluster::wire::Wire;
-use rgm_cluster::{FromNode, Inbox, Link, Outlet, ToNode};
+use rgm_cluster::{FromNode, Inbox, Link as _, Outlet, ToNode};
 use rgm_types::{NodeName, Refusal, SchaErr};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -34,56 +35,35 @@ const MIND: Duration = Duration::from_millis(200);
 pub struct Post(Rc<Inner>);
 
 struct Inner {
-    me: NodeName,
-    incarnation: u64,
     hub: Hub,
     /// This node was elected, or is no member any more.
     turn: Notify,
     state: RefCell<State>,
 }
 
-#[derive(Default)]
 struct State {
     agent: Option<Agent>,
-    registered: bool,
-    members: BTreeMap<NodeName, Registration>,
-    connected: BTreeMap<NodeName, bool>,
-    term: Option<Term>,
-    /// The president that this node obeys: whose orders were the last of the highest epoch.
-    boss: Option<(NodeName, u64)>,
-    /// Epoch and number of the reports that its agent was asked for and has not given yet.
-    reports: VecDeque<(u64, u64)>,
+    duty: Duty,
     chair: Option<Chair>,
     asks: Asks,
-    over: Option<String>,
-}
-
-impl State {
-    /// Of a later epoch than any that this node has obeyed, its own among them.
-    fn is_later(&self, term: &Term) -> bool {
-        self.boss.as_ref().is_none_or(|(_, highest)| term.epoch > *highest)
-    }
 }
 
 /// This node is president.
 pub struct Chair {
-    /// Of which epoch.
-    pub epoch: u64,
     /// For what nodes say.
     pub outlet: Box<dyn Fn(&NodeName) -> Outlet>,
     /// What is asked.
     pub asked: Sender<Asked>,
     /// Told when it is no longer.
     pub deposed: Rc<Notify>,
-    /// To the other nodes.
-    pub lines: BTreeMap<NodeName, Line>,
 }
 
 impl Post {
     /// Of this life of a node.
     pub fn new(me: &NodeName, incarnation: u64, hub: Hub) -> Self {
-        let (turn, state) = (Notify::new(), RefCell::default());
-        Self(Rc::new(Inner { me: me.clone(), incarnation, hub, turn, state }))
+        let duty = Duty::new(me.clone(), incarnation);
+        let state = RefCell::new(State { agent: None, duty, chair: None, asks: Asks::default() });
+        Self(Rc::new(Inner { hub, turn: Notify::new(), state }))
     }
 
     /// Whom orders are for.
@@ -123,60 +103,42 @@ impl Post {
     /// Waits until this node is president and has no chair yet, or is no member any more.
     pub async fn turn(&self) -> Result<u64, String> {
         loop {
-            {
-                let state = self.0.state.borrow();
-                if let Some(why) = &state.over {
-                    return Err(why.clone());
-                }
-                let mine = state.term.as_ref().filter(|term| self.is_mine(term));
-                // Not again of an epoch that it has given up: a presidency is one core, counted once. And
-                // not of one that another president has overtaken.
-                let open =
-                    mine.filter(|term| state.registered && state.chair.is_none() && state.is_later(term));
-                if let Some(term) = open {
-                    return Ok(term.epoch);
-                }
+            if let Some(turn) = self.0.state.borrow().duty.turn() {
+                return turn;
             }
             self.0.turn.notified().await;
         }
     }
 
     /// Takes the president's chair, before the core is loaded.
-    pub fn sit(&self, mut chair: Chair, names: &[NodeName]) {
+    pub fn sit(&self, epoch: u64, chair: Chair, names: &[NodeName]) {
         let mut state = self.0.state.borrow_mut();
-        state.boss = Some((self.0.me.clone(), chair.epoch));
-        for name in names.iter().filter(|name| **name != self.0.me) {
-            let connected = state.connected.get(name).copied().unwrap_or(false);
-            let line = Line::new(&self.0.hub, name, chair.epoch, connected);
-            chair.lines.insert(name.clone(), line);
-        }
-        state.chair = Some(chair);
-        for asked in state.asks.drain(&self.0.me) {
+        let State { duty, asks, .. } = &mut *state;
+        duty.sit(epoch, names);
+        for asked in asks.drain(duty.me()) {
             let post = self.clone();
             spawn_local(async move { post.ask(asked).await });
         }
+        state.chair = Some(chair);
     }
 
     /// The core is loaded, and has asked for reports. Of a node that is no member nothing runs.
     pub fn call_the_roll(&self) {
         let state = self.0.state.borrow();
-        let Some(chair) = &state.chair else { return };
-        for name in chair.lines.keys().filter(|name| !state.members.contains_key(*name)) {
-            chair.arrived(name, FromNode::Down);
-        }
+        state.duty.absent().iter().for_each(|name| state.arrived(name, FromNode::Down));
     }
 
     /// Gives the chair up. What waits is asked of the next president.
     pub fn rise(&self, waiting: Vec<Asked>) {
         let mut state = self.0.state.borrow_mut();
         state.chair = None;
-        state.term = state.term.take().filter(|term| !self.is_mine(term));
+        state.duty.rise();
         waiting.into_iter().for_each(|asked| state.asks.take(asked));
     }
 
-    /// The line to a node, of the present chair.
-    pub fn line(&self, node: &NodeName) -> Option<Line> {
-        self.0.state.borrow().chair.as_ref()?.lines.get(node).cloned()
+    /// The line to another node, of a president of this epoch.
+    pub fn line(&self, epoch: u64, node: &NodeName) -> FarLine {
+        FarLine { post: self.clone(), epoch, node: node.clone() }
     }
 
     /// This node's agent, as long as it obeys the president of this epoch.
@@ -184,74 +146,80 @@ impl Post {
         OwnLine { post: self.clone(), epoch }
     }
 
-    fn is_mine(&self, term: &Term) -> bool {
-        term.node == self.0.me && term.incarnation == self.0.incarnation
+    /// The president of that epoch says something to another node.
+    pub(super) fn tell(&self, epoch: u64, node: &NodeName, message: ToNode) {
+        let number = self.0.state.borrow_mut().duty.sends(epoch, node, message == ToNode::Report);
+        if let Some(number) = number {
+            self.send_order(epoch, node, number, message);
+        }
+    }
+
+    fn send_order(&self, epoch: u64, node: &NodeName, report: u64, message: ToNode) {
+        if !self.0.hub.send(node, &Wire::Order { epoch, report, message }.encode()) {
+            // That is told of, too; nothing may follow what was lost.
+            self.0.state.borrow_mut().duty.lost(node);
+        }
+    }
+
+    /// The core has taken a report.
+    pub(super) fn reported(&self, node: &NodeName) {
+        self.0.state.borrow_mut().duty.taken(node);
+    }
+
+    /// The president of that epoch says something to its own node.
+    pub(super) fn tell_own(&self, epoch: u64, message: ToNode) {
+        let agent = {
+            let mut state = self.0.state.borrow_mut();
+            let obeys = state.duty.own_order(epoch, message == ToNode::Report);
+            state.agent.clone().filter(|_| obeys)
+        };
+        if let Some(mut agent) = agent {
+            agent.send(message);
+        }
     }
 
     // --- what arrives ---
 
     /// News of the cluster.
     fn news(&self, news: News) {
+        let told = {
+            let mut state = self.0.state.borrow_mut();
+            let told = state.duty.news(&news);
+            if let Some(chair) = state.chair.as_ref().filter(|_| told.deposed) {
+                chair.deposed.notify_one();
+            }
+            told.down.iter().for_each(|node| state.arrived(node, FromNode::Down));
+            told
+        };
         match news {
-            News::Registered => self.0.state.borrow_mut().registered = true,
-            News::Members(members) => self.members(members),
-            News::Gone(node) => {
-                let mut state = self.0.state.borrow_mut();
-                // Nothing it said before, and that is still on its way, counts any more.
-                state.members.remove(&node);
-                if let Some(chair) = &state.chair {
-                    chair.arrived(&node, FromNode::Down);
-                }
-            }
-            News::President(term) => self.president(term),
-            News::Over(why) => {
-                let mut state = self.0.state.borrow_mut();
-                if let Some(chair) = &state.chair {
-                    chair.deposed.notify_one();
-                }
-                state.over = Some(why);
-            }
+            News::Members(members) => self.set_peers(members),
+            News::President(term) if told.changed => self.president(term.as_ref()),
+            News::Registered | News::Gone(_) | News::President(_) | News::Over(_) => {}
         }
         self.0.turn.notify_waiters();
     }
 
-    fn members(&self, members: BTreeMap<NodeName, Registration>) {
-        let others = members.iter().filter(|(name, _)| **name != self.0.me);
-        let peers = others.map(|(name, registration)| Peer {
-            node: name.clone(),
-            address: registration.address.clone(),
-            incarnation: registration.incarnation,
+    fn set_peers(&self, members: BTreeMap<NodeName, Registration>) {
+        let me = self.0.state.borrow().duty.me().clone();
+        let others = members.into_iter().filter(|(name, _)| *name != me);
+        let peers = others.map(|(node, registration)| {
+            let Registration { address, incarnation, .. } = registration;
+            Peer { node, address, incarnation }
         });
         self.0.hub.set_peers(peers.collect());
-        self.0.state.borrow_mut().members = members;
     }
 
-    fn president(&self, term: Option<Term>) {
-        let mut state = self.0.state.borrow_mut();
-        if state.term == term {
-            return;
-        }
-        match &term {
+    fn president(&self, term: Option<&Term>) {
+        match term {
             Some(Term { node, epoch, .. }) => tracing::info!(epoch, "node {node} is president"),
             None => tracing::warn!("the cluster has no president"),
         }
-        let kept = term.as_ref().is_some_and(|term| self.is_mine(term));
-        if let Some(chair) = state
-            .chair
-            .as_ref()
-            .filter(|chair| !kept || term.as_ref().is_none_or(|term| term.epoch != chair.epoch))
-        {
-            chair.deposed.notify_one();
-        }
-        state.term = term;
-        state.asks.cut_off();
-        drop(state);
+        self.0.state.borrow_mut().asks.cut_off();
         self.send_asks();
     }
 
     fn is_member(&self, node: &NodeName, incarnation: u64) -> bool {
-        let state = self.0.state.borrow();
-        state.members.get(node).is_some_and(|member| member.incarnation == incarnation)
+        self.0.state.borrow().duty.is_member(node, incarnation)
     }
 
     /// What happened to a link.
@@ -261,20 +229,20 @@ impl Post {
                 if !self.is_member(&node, incarnation) => {}
             NetEvent::Up { node, .. } => {
                 tracing::info!("node {node} is reached");
-                self.0.state.borrow_mut().connected.insert(node.clone(), true);
-                if let Some(line) = self.line(&node) {
-                    line.up();
+                let (number, epoch) = {
+                    let duty = &mut self.0.state.borrow_mut().duty;
+                    (duty.up(&node), duty.chair())
+                };
+                if let Some((number, epoch)) = number.zip(epoch) {
+                    self.send_order(epoch, &node, number, ToNode::Report);
                 }
                 self.send_asks();
             }
             NetEvent::Down { node, why } => {
                 tracing::warn!("node {node} is not reached: {why}");
-                self.0.state.borrow_mut().connected.insert(node.clone(), false);
-                if let Some(line) = self.line(&node) {
-                    line.down();
-                }
                 let mut state = self.0.state.borrow_mut();
-                if state.term.as_ref().is_some_and(|term| term.node == node) {
+                state.duty.down(&node);
+                if state.duty.elsewhere() == Some(&node) {
                     state.asks.cut_off();
                 }
             }
@@ -289,14 +257,9 @@ impl Post {
         match wire {
             Wire::Order { epoch, report, message } => self.order(node, epoch, report, message),
             Wire::Word { epoch, report, message } => {
-                let state = self.0.state.borrow();
-                let chair = state.chair.as_ref().filter(|chair| chair.epoch == epoch);
-                let Some((chair, line)) = chair.and_then(|chair| Some((chair, chair.lines.get(node)?)))
-                else {
-                    return;
-                };
-                if !matches!(message, FromNode::Joined(_)) || line.report_came(report) {
-                    chair.arrived(node, message);
+                let mut state = self.0.state.borrow_mut();
+                if state.duty.counts(node, epoch, report, matches!(message, FromNode::Joined(_))) {
+                    state.arrived(node, message);
                 }
             }
             Wire::Ask { id, request, privileged, more } => {
@@ -310,20 +273,18 @@ impl Post {
     /// An order of a president to this node's agent.
     fn order(&self, from: &NodeName, epoch: u64, report: u64, message: ToNode) {
         let mut state = self.0.state.borrow_mut();
-        if let Some((boss, highest)) = &state.boss
-            && *highest > epoch
-        {
-            tracing::warn!(
-                "an order of node {from}, president of epoch {epoch}, is too late: {boss} is, of {highest}"
-            );
-            return;
-        }
-        state.boss = Some((from.clone(), epoch));
-        if message == ToNode::Report {
-            state.reports.push_back((epoch, report));
-        }
-        if let Some(chair) = state.chair.as_ref().filter(|chair| chair.epoch < epoch) {
-            chair.deposed.notify_one();
+        match state.duty.order(from, epoch, report, message == ToNode::Report) {
+            Obeyed::TooLate(boss, highest) => {
+                tracing::warn!(
+                    "an order of node {from}, president of epoch {epoch}, is too late: {boss} is, of {highest}"
+                );
+                return;
+            }
+            Obeyed::Yes { deposed } => {
+                if let Some(chair) = state.chair.as_ref().filter(|_| deposed) {
+                    chair.deposed.notify_one();
+                }
+            }
         }
         let agent = state.agent.clone();
         drop(state);
@@ -335,19 +296,13 @@ impl Post {
     /// The agent of this node says something: to whoever it obeys.
     fn word(&self, message: FromNode) {
         let mut state = self.0.state.borrow_mut();
-        let Some((boss, epoch)) = state.boss.clone() else { return };
-        // The agent answers one after the other. What it reported to a former president says nothing of
-        // what that one has ordered since.
-        let joined = matches!(message, FromNode::Joined(_));
-        let (asked_by, report) = joined.then(|| state.reports.pop_front()).flatten().unwrap_or((epoch, 0));
-        if asked_by != epoch {
-            return;
-        }
-        if boss != self.0.me {
+        let reply = state.duty.says(matches!(message, FromNode::Joined(_)));
+        let Some(Reply { to, epoch, report }) = reply else { return };
+        if to != *state.duty.me() {
             // Lost where the link is down: it is said again behind the next report.
-            let _lost = self.0.hub.send(&boss, &Wire::Word { epoch, report, message }.encode());
-        } else if let Some(chair) = state.chair.as_ref().filter(|chair| chair.epoch == epoch) {
-            chair.arrived(&boss, message);
+            let _lost = self.0.hub.send(&to, &Wire::Word { epoch, report, message }.encode());
+        } else if state.duty.chair() == Some(epoch) {
+            state.arrived(&to, message);
         }
     }
 
@@ -369,10 +324,10 @@ impl Post {
     /// Sends what waits for a president, if it is reached, and refuses what has waited too long.
     fn send_asks(&self) {
         let mut state = self.0.state.borrow_mut();
-        let State { asks, term, .. } = &mut *state;
+        let State { asks, duty, .. } = &mut *state;
         asks.expire();
-        let Some(term) = term.as_ref().filter(|term| !self.is_mine(term)) else { return };
-        asks.send(|wire| self.0.hub.send(&term.node, &wire.encode()));
+        let Some(president) = duty.elsewhere() else { return };
+        asks.send(|wire| self.0.hub.send(president, &wire.encode()));
     }
 
     /// Sends what could not be sent, now and then.
@@ -417,33 +372,12 @@ impl Post {
     }
 }
 
-/// The line of a president to the agent of its own node.
-pub struct OwnLine {
-    post: Post,
-    epoch: u64,
-}
-
-impl Link for OwnLine {
-    fn send(&mut self, message: ToNode) {
-        let agent = {
-            let mut state = self.post.0.state.borrow_mut();
-            if state.boss.as_ref().is_none_or(|(_, highest)| *highest != self.epoch) {
-                return;
-            }
-            if message == ToNode::Report {
-                state.reports.push_back((self.epoch, 0));
-            }
-            state.agent.clone()
-        };
-        if let Some(mut agent) = agent {
-            agent.send(message);
-        }
-    }
-}
-
-impl Chair {
+impl State {
+    /// To the president, which this node is.
     fn arrived(&self, node: &NodeName, message: FromNode) {
-        (self.outlet)(node).send(message);
+        if let Some(chair) = &self.chair {
+            (chair.outlet)(node).send(message);
+        }
     }
 }
 

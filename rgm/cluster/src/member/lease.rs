@@ -3,6 +3,7 @@
 use super::view::View;
 use super::{ArmError, Deadman, RENEWALS, RETRY};
 use crate::clock;
+use crate::rules::{Held, Tenure};
 use rgm_etcd::{Client, Error};
 use rgm_types::Millis;
 use std::time::Duration;
@@ -13,49 +14,44 @@ pub struct Lease {
     client: Client,
     deadman: Box<dyn Deadman>,
     asked_ttl: Duration,
-    margin: Duration,
-    id: i64,
-    /// As etcd gave it.
-    ttl: Duration,
-    /// When the last renewal that succeeded was sent.
-    sent: Millis,
+    tenure: Tenure,
     reached: bool,
 }
 
 impl Lease {
-    /// None yet.
-    pub fn new(client: Client, deadman: Box<dyn Deadman>, ttl: Duration, margin: Duration) -> Self {
+    /// None yet. `former`: the deadline of a former life that may still run something.
+    pub fn new(
+        client: Client,
+        deadman: Box<dyn Deadman>,
+        ttl: Duration,
+        margin: Duration,
+        former: Option<Millis>,
+    ) -> Self {
         // Whichever member of etcd does not answer, there is time to ask all others, twice.
         let client = client.with_timeout(ttl / RENEWALS);
-        let (id, sent) = (0, Millis(0));
-        Self { client, deadman, asked_ttl: ttl, margin, id, ttl, sent, reached: true }
+        let tenure = Tenure::new(millis(ttl), millis(margin), former);
+        Self { client, deadman, asked_ttl: ttl, tenure, reached: true }
     }
 
-    /// Its id.
-    pub fn id(&self) -> i64 {
-        self.id
-    }
-
-    /// Gets one, and arms the deadman for it; tries until it has both, or the deadman has fired.
-    pub async fn obtain(&mut self) -> Result<(), String> {
+    /// Gets one, and arms the deadman for it; tries until it has both, or the deadman has fired. The
+    /// lease to register under.
+    pub async fn obtain(&mut self) -> Result<i64, String> {
         loop {
-            let sent = clock::since_boot();
+            self.tenure.ask(clock::since_boot());
             match self.client.grant(seconds(self.asked_ttl)).await {
                 Ok(lease) => {
                     self.said(true, "");
                     let ttl = Duration::from_secs(u64::try_from(lease.ttl_s).unwrap_or(1));
-                    if ttl > self.asked_ttl && ttl != self.ttl {
+                    if ttl > self.asked_ttl && millis(ttl) != self.tenure.ttl() {
                         tracing::warn!(
                             "etcd gives no lease shorter than {ttl:?}: a dead node is noticed that late"
                         );
                     }
-                    (self.id, self.ttl, self.sent) = (lease.id, ttl, sent);
-                    match self.deadman.arm(self.deadline()) {
-                        Ok(()) => return Ok(()),
-                        Err(fired @ ArmError::Fired) => return Err(fired.to_string()),
-                        Err(ArmError::Failed(error)) => tracing::error!(
-                            "pmfd does not take the deadline of this node ({error}): it does not join the cluster"
-                        ),
+                    let deadline = self.tenure.granted(lease.id, millis(ttl), clock::since_boot());
+                    let armed = self.arm(deadline)?;
+                    self.tenure.armed(armed);
+                    if let Some(lease) = self.tenure.registers() {
+                        return Ok(lease);
                     }
                     // Unused, it would only be in the way.
                     let _expires = self.client.revoke(lease.id).await;
@@ -66,10 +62,17 @@ impl Lease {
         }
     }
 
+    /// The registration hangs on it now: so does the deadline.
+    pub fn registered(&mut self) -> Result<(), String> {
+        let deadline = self.tenure.registered();
+        // Where that fails it stays as it was, until the next renewal moves it, or fires early.
+        self.arm(deadline).map(drop)
+    }
+
     /// Renews it until that is not possible any more; says why.
     pub async fn renewals(&mut self) -> String {
         loop {
-            let next = self.sent.after(millis(self.ttl / RENEWALS));
+            let next = self.tenure.renew_at(RENEWALS);
             sleep(Duration::from_millis(next.since(clock::since_boot()).0)).await;
             if let Err(over) = self.renew().await {
                 return over;
@@ -80,53 +83,59 @@ impl Lease {
     /// Renews it once, trying as long as there is time.
     async fn renew(&mut self) -> Result<(), String> {
         loop {
-            let sent = clock::since_boot();
-            let left = Duration::from_millis(self.deadline().since(sent).0);
+            let now = clock::since_boot();
+            let left = Duration::from_millis(self.tenure.left(now).0);
             if left.is_zero() {
                 return Err("its lease could not be renewed in time".to_owned());
             }
-            let renewed = timeout(left, self.client.keep_alive(self.id)).await;
+            self.tenure.ask(now);
+            let renewed = timeout(left, self.client.keep_alive(self.tenure.lease())).await;
             match renewed {
                 Ok(Ok(ttl)) if ttl > 0 => {
                     self.said(true, "");
-                    let earlier = std::mem::replace(&mut self.sent, sent);
-                    match self.deadman.arm(self.deadline()) {
-                        Ok(()) => return Ok(()),
-                        Err(fired @ ArmError::Fired) => return Err(fired.to_string()),
-                        Err(ArmError::Failed(error)) => {
-                            self.sent = earlier;
-                            tracing::error!("pmfd does not take the deadline of this node: {error}");
-                        }
+                    let deadline = self.tenure.renewed(clock::since_boot());
+                    let armed = self.arm(deadline)?;
+                    self.tenure.armed(armed);
+                    if armed {
+                        return Ok(());
                     }
                 }
                 Ok(Ok(_)) => return Err("its lease was gone when it was renewed".to_owned()),
                 Ok(Err(error)) => self.said(false, &error.to_string()),
                 Err(_) => self.said(false, "no answer"),
             }
-            sleep(RETRY.min(self.ttl / 20)).await;
+            sleep(RETRY.min(Duration::from_millis(self.tenure.ttl().0 / 20))).await;
+        }
+    }
+
+    /// Whether the deadman is armed for that; an error if it has fired.
+    fn arm(&mut self, deadline: Millis) -> Result<bool, String> {
+        match self.deadman.arm(deadline) {
+            Ok(()) => Ok(true),
+            Err(fired @ ArmError::Fired) => Err(fired.to_string()),
+            Err(ArmError::Failed(error)) => {
+                tracing::error!("pmfd does not take the deadline of this node: {error}");
+                Ok(false)
+            }
         }
     }
 
     /// Holds this node's place under a lease of this length, which nobody will renew.
     pub async fn extend(&mut self, span: Duration, view: &mut View) -> Result<(), Error> {
-        let sent = clock::since_boot();
+        self.tenure.ask(clock::since_boot());
         let lease = self.client.grant(seconds(span)).await?;
         let ttl = Duration::from_secs(u64::try_from(lease.ttl_s).unwrap_or(1));
-        let deadline = sent.after(millis(ttl.saturating_sub(self.margin)));
         // Armed for the longer one only once the place is held by it.
-        if !view.hold(lease.id).await? {
+        let held = view.hold(lease.id).await?;
+        if !held {
             tracing::warn!("this node was not registered any more: its place is not held");
-            return self.client.revoke(lease.id).await;
         }
-        if let Err(error) = self.deadman.arm(deadline) {
-            tracing::error!("pmfd does not take the deadline of this node: {error}");
+        let Held { deadline, revoke } = self.tenure.hold(held, lease.id, millis(ttl));
+        if let Some(Err(error)) = deadline.map(|deadline| self.deadman.arm(deadline)) {
+            tracing::error!("the deadline of this node stays as it is: {error}");
         }
-        // With it goes the presidency.
-        self.client.revoke(self.id).await
-    }
-
-    fn deadline(&self) -> Millis {
-        self.sent.after(millis(self.ttl.saturating_sub(self.margin)))
+        // With the old one goes the presidency.
+        self.client.revoke(revoke).await
     }
 
     fn said(&mut self, reached: bool, why: &str) {

@@ -1,6 +1,6 @@
 //! Gathering: what every node says of itself before the core may begin.
 
-use rgm_cluster::{Arrived, FromNode};
+use crate::{Arrived, FromNode};
 use rgm_core::event::NodeReport;
 use rgm_types::NodeName;
 use std::collections::{BTreeMap, VecDeque};
@@ -40,23 +40,23 @@ impl Gathering {
         });
         (there.collect(), self.stash)
     }
-}
 
-/// Takes a message. What a node said before its report is in the report, or comes again behind it.
-pub fn absorb(gathering: &mut Gathering, node: NodeName, message: FromNode) {
-    let Some(answer) = gathering.nodes.get_mut(&node) else { return };
-    match (message, &answer) {
-        (FromNode::Joined(report), _) => {
-            gathering.stash.retain(|arrived| arrived.node != node);
-            *answer = Some(Answer::There(report));
-        }
-        (FromNode::Down, _) => {
-            gathering.stash.retain(|arrived| arrived.node != node);
-            *answer = Some(Answer::Gone);
-        }
-        (FromNode::Ended { .. } | FromNode::Exceeded { .. }, None) => {}
-        (message @ (FromNode::Ended { .. } | FromNode::Exceeded { .. }), Some(_)) => {
-            gathering.stash.push_back(Arrived { node, message });
+    /// Takes a message. What a node said before its report is in the report, or comes again behind it.
+    pub fn absorb(&mut self, node: NodeName, message: FromNode) {
+        let Some(answer) = self.nodes.get_mut(&node) else { return };
+        match (message, &answer) {
+            (FromNode::Joined(report), _) => {
+                self.stash.retain(|arrived| arrived.node != node);
+                *answer = Some(Answer::There(report));
+            }
+            (FromNode::Down, _) => {
+                self.stash.retain(|arrived| arrived.node != node);
+                *answer = Some(Answer::Gone);
+            }
+            (FromNode::Ended { .. } | FromNode::Exceeded { .. }, None) => {}
+            (message @ (FromNode::Ended { .. } | FromNode::Exceeded { .. }), Some(_)) => {
+                self.stash.push_back(Arrived { node, message });
+            }
         }
     }
 }
@@ -80,11 +80,11 @@ mod tests {
     #[test]
     fn only_what_a_node_says_behind_its_report_counts() {
         let mut gathering = Gathering::of(["a", "b"].map(node).into_iter());
-        absorb(&mut gathering, node("a"), exceeded(1));
-        absorb(&mut gathering, node("a"), report("a"));
-        absorb(&mut gathering, node("a"), exceeded(2));
+        gathering.absorb(node("a"), exceeded(1));
+        gathering.absorb(node("a"), report("a"));
+        gathering.absorb(node("a"), exceeded(2));
         assert!(!gathering.is_complete());
-        absorb(&mut gathering, node("b"), report("b"));
+        gathering.absorb(node("b"), report("b"));
         assert!(gathering.is_complete());
         let (reports, stash) = gathering.into_parts();
         assert_eq!(reports.len(), 2);
@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn a_node_that_is_going_down_is_not_waited_for() {
         let mut gathering = Gathering::of(["a", "b"].map(node).into_iter());
-        absorb(&mut gathering, node("a"), report("a"));
-        absorb(&mut gathering, node("b"), FromNode::Down);
+        gathering.absorb(node("a"), report("a"));
+        gathering.absorb(node("b"), FromNode::Down);
         assert!(gathering.is_complete());
         assert_eq!(gathering.into_parts().0.len(), 1);
     }

@@ -1,0 +1,89 @@
+//! Deliberate defects of the rules, for those who prove that they would be noticed. Without the
+//! feature `mutants` nothing of them is compiled.
+
+#[cfg(feature = "mutants")]
+use std::cell::Cell;
+
+/// True where this defect is wanted on this thread; `false` without the feature.
+macro_rules! mutant {
+    ($name:ident) => {{
+        #[cfg(feature = "mutants")]
+        let wanted = $crate::mutants::is($crate::mutants::Mutant::$name);
+        #[cfg(not(feature = "mutants"))]
+        let wanted = false;
+        wanted
+    }};
+}
+
+#[cfg(feature = "mutants")]
+macro_rules! mutants {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// A deliberate defect.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Mutant {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Mutant {
+            /// Every one.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// What is wrong, in a sentence.
+            pub fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+#[cfg(feature = "mutants")]
+mutants! {
+    /// The deadline is counted from the answer to a renewal, not from its request.
+    DeadlineFromAnswer,
+    /// The margin between a node's deadline and the end of its lease is left out.
+    IgnoreMargin,
+    /// A node registers before its deadman is armed.
+    RegisterUnarmed,
+    /// A new life of rgmd moves the deadline while its place still hangs on the lease of the former one.
+    ForgetFormerDeadline,
+    /// The deadman is armed for a parked place that is not held.
+    ArmUnheldPlace,
+    /// A place is parked and its deadman not armed for it.
+    ParkWithoutDeadman,
+    /// A node takes the place that another boot of its name still holds.
+    TakePlaceOfTheLiving,
+    /// A node that has withdrawn stands for election.
+    CampaignWithdrawn,
+    /// A presidency that was given up is taken once more.
+    PresideTwice,
+    /// An order of an older epoch is obeyed.
+    ObeyOlderEpoch,
+    /// A deposed president's own node goes on obeying it.
+    ObeyDeposedSelf,
+    /// Words to an older presidency are taken by the next one.
+    BelieveOlderEpoch,
+    /// A report that another one was asked for since counts.
+    BelieveOlderReport,
+    /// Orders are sent while the node has not reported again.
+    SendUnreported,
+    /// A new president does not wait for registered nodes that it does not reach.
+    CallWithoutLink,
+}
+
+#[cfg(feature = "mutants")]
+thread_local! {
+    static WANTED: Cell<Option<Mutant>> = const { Cell::new(None) };
+}
+
+/// From now on this thread's rules are so defective, or as they are.
+#[cfg(feature = "mutants")]
+pub fn mutate(mutant: Option<Mutant>) {
+    WANTED.set(mutant);
+}
+
+#[cfg(feature = "mutants")]
+pub(crate) fn is(mutant: Mutant) -> bool {
+    WANTED.get() == Some(mutant)
+}

@@ -1,0 +1,21 @@
+//! What a cluster of many machines decides about itself, without a clock, a socket or a thread: the
+//! membership and rgmd's seat act by these, and so does the simulator of whole clusters.
+//!
+//! | | decides |
+//! |---|---|
+//! | [`Tenure`] | until when a node may run something, and when its place may be registered |
+//! | [`Roll`] | who is there, who is president, who stands for election |
+//! | [`Duty`] | whom a node obeys, which reports count, when it presides |
+//! | [`Gathering`] | when a new president has heard enough to begin |
+
+mod duty;
+mod gather;
+mod line;
+mod roll;
+mod tenure;
+
+pub use duty::{Duty, Obeyed, Reply, Told};
+pub use gather::Gathering;
+pub use line::Line;
+pub use roll::{Part, Place, Roll};
+pub use tenure::{Held, Tenure};

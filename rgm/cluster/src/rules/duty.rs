@@ -1,0 +1,369 @@
+//! Whom a node obeys, whose words count, and when it presides.
+
+use super::Line;
+use crate::member::{News, Registration, Term};
+use rgm_types::NodeName;
+use std::collections::{BTreeMap, VecDeque};
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Duty {
+    me: NodeName,
+    incarnation: u64,
+    registered: bool,
+    members: BTreeMap<NodeName, Registration>,
+    connected: BTreeMap<NodeName, bool>,
+    term: Option<Term>,
+    /// The president that this node obeys: whose orders were the last of the highest epoch.
+    boss: Option<(NodeName, u64)>,
+    /// Epoch and number of the reports that its agent was asked for and has not given yet.
+    reports: VecDeque<(u64, u64)>,
+    chair: Option<Chair>,
+    over: Option<String>,
+}
+
+/// This node is president.
+#[derive(Debug, Clone)]
+struct Chair {
+    epoch: u64,
+    /// To the other nodes.
+    lines: BTreeMap<NodeName, Line>,
+}
+
+/// What follows from some news.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Another one is president, or nobody, or it has changed its life.
+    pub changed: bool,
+    /// This node's chair is not its own any more.
+    pub deposed: bool,
+    /// The president is to know that nothing of that node runs.
+    pub down: Option<NodeName>,
+}
+
+/// What becomes of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obeyed {
+    /// It is for the agent.
+    Yes {
+        /// This node presided until now, and is deposed.
+        deposed: bool,
+    },
+    /// A later president has spoken: that one, of that epoch.
+    TooLate(NodeName, u64),
+}
+
+/// Where a word of this node's agent goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The node that presides.
+    pub to: NodeName,
+    /// Its epoch.
+    pub epoch: u64,
+    /// The number of the report.
+    pub report: u64,
+}
+
+impl Duty {
+    /// Of this life of a node.
+    pub fn new(me: NodeName, incarnation: u64) -> Self {
+        Self {
+            me,
+            incarnation,
+            registered: false,
+            members: BTreeMap::new(),
+            connected: BTreeMap::new(),
+            term: None,
+            boss: None,
+            reports: VecDeque::new(),
+            chair: None,
+            over: None,
+        }
+    }
+
+    /// The node.
+    pub fn me(&self) -> &NodeName {
+        &self.me
+    }
+
+    /// Who is president, as far as it is known.
+    pub fn term(&self) -> Option<&Term> {
+        self.term.as_ref()
+    }
+
+    /// The epoch of its own chair.
+    pub fn chair(&self) -> Option<u64> {
+        self.chair.as_ref().map(|chair| chair.epoch)
+    }
+
+    /// Who is president on another node.
+    pub fn elsewhere(&self) -> Option<&NodeName> {
+        self.term.as_ref().filter(|term| !self.is_mine(term)).map(|term| &term.node)
+    }
+
+    fn is_mine(&self, term: &Term) -> bool {
+        term.node == self.me && term.incarnation == self.incarnation
+    }
+
+    // --- presiding ---
+
+    /// The epoch that it is to preside now, without a chair yet; or why it is no member any more.
+    pub fn turn(&self) -> Option<Result<u64, String>> {
+        if let Some(why) = &self.over {
+            return Some(Err(why.clone()));
+        }
+        let mine = self.term.as_ref().filter(|term| self.is_mine(term))?;
+        // Not again of an epoch that it has given up: a presidency is one core, counted once. And not of
+        // one that another president has overtaken.
+        let later = self.boss.as_ref().is_none_or(|(_, highest)| mine.epoch > *highest);
+        let open = self.registered && self.chair.is_none() && (later || mutant!(PresideTwice));
+        open.then_some(Ok(mine.epoch))
+    }
+
+    /// Takes the president's chair, with a line to each of the others.
+    pub fn sit<'a>(&mut self, epoch: u64, names: impl IntoIterator<Item = &'a NodeName>) {
+        self.boss = Some((self.me.clone(), epoch));
+        let others = names.into_iter().filter(|name| **name != self.me);
+        let lines = others.map(|name| (name.clone(), Line::new(self.is_connected(name)))).collect();
+        self.chair = Some(Chair { epoch, lines });
+    }
+
+    /// The other nodes of which nothing runs: they are no members.
+    pub fn absent(&self) -> Vec<NodeName> {
+        let unheard = |name: &NodeName| mutant!(CallWithoutLink) && !self.is_connected(name);
+        let lines = self.chair.iter().flat_map(|chair| chair.lines.keys());
+        lines.filter(|name| !self.members.contains_key(*name) || unheard(name)).cloned().collect()
+    }
+
+    /// Gives the chair up.
+    pub fn rise(&mut self) {
+        self.chair = None;
+        self.term = self.term.take().filter(|term| !self.is_mine(term));
+    }
+
+    // --- news ---
+
+    /// Of the cluster.
+    pub fn news(&mut self, news: &News) -> Told {
+        let mut told = Told::default();
+        match news {
+            News::Registered => self.registered = true,
+            News::Members(members) => self.members = members.clone(),
+            News::Gone(node) => {
+                // Nothing it said before, and that is still on its way, counts any more.
+                self.members.remove(node);
+                told.down = self.chair.is_some().then(|| node.clone());
+            }
+            News::President(term) => {
+                told.changed = self.term != *term;
+                self.term.clone_from(term);
+                let kept = term.as_ref().filter(|term| self.is_mine(term)).map(|term| term.epoch);
+                told.deposed = told.changed && self.chair.is_some() && kept != self.chair();
+            }
+            News::Over(why) => {
+                told.deposed = self.chair.is_some();
+                self.over = Some(why.clone());
+            }
+        }
+        told
+    }
+
+    /// That life of a node is a member.
+    pub fn is_member(&self, node: &NodeName, incarnation: u64) -> bool {
+        self.members.get(node).is_some_and(|member| member.incarnation == incarnation)
+    }
+
+    fn is_connected(&self, node: &NodeName) -> bool {
+        self.connected.get(node).copied().unwrap_or(false)
+    }
+
+    /// A link is up. The number of the report that a president asks for now.
+    pub fn up(&mut self, node: &NodeName) -> Option<u64> {
+        self.connected.insert(node.clone(), true);
+        self.line(node).map(Line::up)
+    }
+
+    /// A link is down. That says nothing of what runs on the node: its registration does.
+    pub fn down(&mut self, node: &NodeName) {
+        self.connected.insert(node.clone(), false);
+        self.lost(node);
+    }
+
+    // --- as president ---
+
+    fn line(&mut self, node: &NodeName) -> Option<&mut Line> {
+        self.chair.as_mut()?.lines.get_mut(node)
+    }
+
+    /// Something is to be sent to a node by the president of that epoch, a request for a report
+    /// perhaps. The number it goes under; `None`: it is dropped.
+    pub fn sends(&mut self, epoch: u64, node: &NodeName, report: bool) -> Option<u64> {
+        let chair = self.chair.as_mut().filter(|chair| chair.epoch == epoch)?;
+        chair.lines.get_mut(node)?.sends(report)
+    }
+
+    /// What was sent to that node may be lost.
+    pub fn lost(&mut self, node: &NodeName) {
+        self.line(node).into_iter().for_each(Line::down);
+    }
+
+    /// The core has taken a report of that node.
+    pub fn taken(&mut self, node: &NodeName) {
+        self.line(node).into_iter().for_each(Line::taken);
+    }
+
+    /// Another node says something to the president of that epoch: does it count?
+    pub fn counts(&mut self, node: &NodeName, epoch: u64, report: u64, joined: bool) -> bool {
+        let chair = self.chair.as_mut();
+        let mut chair = chair.filter(|chair| chair.epoch == epoch || mutant!(BelieveOlderEpoch));
+        let line = chair.as_mut().and_then(|chair| chair.lines.get_mut(node));
+        line.is_some_and(|line| !joined || line.comes(report))
+    }
+
+    // --- as a node ---
+
+    /// An order of a president on another node to this node's agent, to report perhaps.
+    pub fn order(&mut self, from: &NodeName, epoch: u64, report: u64, reports: bool) -> Obeyed {
+        match &self.boss {
+            Some((boss, highest)) if *highest > epoch => {
+                if !mutant!(ObeyOlderEpoch) {
+                    return Obeyed::TooLate(boss.clone(), *highest);
+                }
+            }
+            Some(_) | None => self.boss = Some((from.clone(), epoch)),
+        }
+        if reports {
+            self.reports.push_back((epoch, report));
+        }
+        Obeyed::Yes { deposed: self.chair.as_ref().is_some_and(|chair| chair.epoch < epoch) }
+    }
+
+    /// An order of this node's own presidency, of that epoch, to its agent.
+    pub fn own_order(&mut self, epoch: u64, reports: bool) -> bool {
+        let obeys = self.boss.as_ref().is_some_and(|(_, highest)| *highest == epoch);
+        if obeys && reports {
+            self.reports.push_back((epoch, 0));
+        }
+        obeys || mutant!(ObeyDeposedSelf)
+    }
+
+    /// The agent of this node says something, a report perhaps: to whoever it obeys.
+    pub fn says(&mut self, joined: bool) -> Option<Reply> {
+        let (to, epoch) = self.boss.clone()?;
+        // The agent answers one after the other. What it reported to a former president says nothing of
+        // what that one has ordered since.
+        let (asked_by, report) = joined.then(|| self.reports.pop_front()).flatten().unwrap_or((epoch, 0));
+        (asked_by == epoch).then_some(Reply { to, epoch, report })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str) -> NodeName {
+        NodeName::new(name).unwrap()
+    }
+
+    fn duty() -> Duty {
+        let mut duty = Duty::new(node("a"), 1);
+        duty.news(&News::Registered);
+        let member = |incarnation| Registration {
+            incarnation,
+            boot: "boot".to_owned(),
+            address: "a:1".to_owned(),
+            lease: 7,
+            version: "1".to_owned(),
+        };
+        let members = ["a", "b"].map(|name| (node(name), member(1)));
+        duty.news(&News::Members(members.into()));
+        duty
+    }
+
+    fn elected(name: &str, epoch: u64) -> News {
+        News::President(Some(Term { node: node(name), incarnation: 1, epoch }))
+    }
+
+    #[test]
+    fn a_node_obeys_no_president_older_than_one_it_has_heard_of() {
+        let mut duty = duty();
+        assert_eq!(duty.order(&node("b"), 5, 1, true), Obeyed::Yes { deposed: false });
+        assert_eq!(duty.order(&node("c"), 4, 1, false), Obeyed::TooLate(node("b"), 5));
+        let reply = Reply { to: node("b"), epoch: 5, report: 1 };
+        assert_eq!(duty.says(true), Some(reply));
+    }
+
+    #[test]
+    fn a_president_that_obeys_a_later_one_has_no_say_over_its_own_node() {
+        let mut duty = duty();
+        duty.news(&elected("a", 5));
+        assert_eq!(duty.turn(), Some(Ok(5)));
+        duty.sit(5, [&node("a"), &node("b")]);
+        assert!(duty.own_order(5, false));
+        assert_eq!(duty.order(&node("b"), 6, 1, true), Obeyed::Yes { deposed: true });
+        assert!(!duty.own_order(5, false));
+    }
+
+    #[test]
+    fn a_presidency_is_taken_once() {
+        let mut duty = duty();
+        duty.news(&elected("a", 5));
+        duty.sit(5, [&node("b")]);
+        assert_eq!(duty.turn(), None, "it sits");
+        duty.rise();
+        duty.news(&elected("a", 5));
+        assert_eq!(duty.turn(), None);
+        duty.news(&elected("a", 8));
+        assert_eq!(duty.turn(), Some(Ok(8)));
+        duty.order(&node("b"), 9, 1, false);
+        assert_eq!(duty.turn(), None, "overtaken");
+    }
+
+    #[test]
+    fn a_report_to_a_former_president_is_no_report_to_the_next() {
+        let mut duty = duty();
+        duty.order(&node("b"), 5, 1, true);
+        duty.order(&node("c"), 6, 1, true);
+        assert_eq!(duty.says(true), None);
+        let reply = Reply { to: node("c"), epoch: 6, report: 1 };
+        assert_eq!(duty.says(true), Some(reply));
+    }
+
+    #[test]
+    fn only_words_to_this_presidency_count_and_only_its_last_report() {
+        let mut duty = duty();
+        duty.news(&elected("a", 5));
+        duty.sit(5, [&node("a"), &node("b")]);
+        assert_eq!(duty.absent(), [] as [NodeName; 0], "registered: it is waited for");
+        assert_eq!(duty.up(&node("b")), Some(1));
+        assert!(!duty.counts(&node("b"), 4, 1, false));
+        assert!(!duty.counts(&node("b"), 5, 0, true));
+        assert!(duty.counts(&node("b"), 5, 1, true));
+        assert_eq!(duty.sends(5, &node("b"), false), None);
+        duty.taken(&node("b"));
+        assert_eq!(duty.sends(5, &node("b"), false), Some(1));
+        assert_eq!(duty.sends(4, &node("b"), false), None, "of another presidency");
+    }
+
+    #[test]
+    fn a_node_is_gone_by_its_registration_and_not_by_its_link() {
+        let mut duty = duty();
+        duty.news(&elected("a", 5));
+        duty.sit(5, [&node("b")]);
+        duty.up(&node("b"));
+        duty.down(&node("b"));
+        assert_eq!(duty.absent(), [] as [NodeName; 0]);
+        assert_eq!(duty.news(&News::Gone(node("b"))).down, Some(node("b")));
+        assert_eq!(duty.absent(), [node("b")]);
+    }
+
+    #[test]
+    fn the_chair_goes_with_its_epoch() {
+        let mut duty = duty();
+        duty.news(&elected("a", 5));
+        duty.sit(5, [&node("b")]);
+        assert!(!duty.news(&elected("a", 5)).deposed);
+        assert!(duty.news(&elected("a", 6)).deposed, "it was given up and won again");
+        assert!(duty.news(&News::President(None)).deposed);
+    }
+}

@@ -1,0 +1,267 @@
+//! Who is there and who is president, as etcd tells it; and what this node writes there itself.
+
+use crate::member::{Errand, News, Registration, Term};
+use rgm_etcd::{Change, ChangeKind, Compare, Keys, Kv, Op, Page, Txn};
+use rgm_types::NodeName;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What lies under the president's key.
+#[derive(Debug, Serialize, Deserialize)]
+struct Chair {
+    node: NodeName,
+    incarnation: u64,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Roll {
+    keys: Keys,
+    node: NodeName,
+    mine: Registration,
+    members: BTreeMap<NodeName, Registration>,
+    term: Option<Term>,
+    /// A presidency of this epoch, or an older one, is not taken, and given up where it was.
+    declined: u64,
+}
+
+/// What a node finds where it is to be registered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place {
+    /// Nobody, or its own former life: it registers so. That life's lease ends then.
+    Free {
+        /// Done if nobody was faster.
+        register: Txn,
+        /// Of the former life.
+        former: Option<i64>,
+    },
+    /// Another boot or another machine, which is waited for.
+    Taken(Registration),
+}
+
+/// This node's part in what it sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// None any more, and why.
+    Replaced(String),
+    /// This is to be done in etcd.
+    Write(Txn),
+    /// Nothing until something changes.
+    Watch,
+}
+
+impl Roll {
+    /// Nothing seen yet, nothing registered.
+    pub fn new(keys: Keys, node: NodeName, mine: Registration) -> Self {
+        Self { keys, node, mine, members: BTreeMap::new(), term: None, declined: 0 }
+    }
+
+    /// The key of this node's place.
+    pub fn place(&self) -> Vec<u8> {
+        self.keys.member(self.node.as_str())
+    }
+
+    /// How this node registers under a lease, given what lies at its place.
+    pub fn register(&mut self, lease: i64, found: Option<&Kv>) -> Place {
+        self.mine.lease = lease;
+        let former = found.and_then(|kv| serde_json::from_slice::<Registration>(&kv.value).ok());
+        let other = former.clone().filter(|former| former.boot != self.mine.boot);
+        if let Some(other) = other.filter(|_| !mutant!(TakePlaceOfTheLiving)) {
+            return Place::Taken(other);
+        }
+        let revision = found.map_or(0, |kv| kv.mod_revision);
+        let register = only_if(Compare::ModRevision(self.place(), revision), self.put_mine(lease));
+        // A presidency of that life ends with its lease.
+        let former = former.map(|former| former.lease).filter(|former| *former != lease);
+        Place::Free { register, former }
+    }
+
+    /// Puts the registration under another lease, if it is still this node's.
+    pub fn hold(&mut self, lease: i64) -> Txn {
+        let ours = Compare::Lease(self.place(), std::mem::replace(&mut self.mine.lease, lease));
+        only_if(ours, self.put_mine(lease))
+    }
+
+    fn put_mine(&self, lease: i64) -> Op {
+        let value = serde_json::to_vec(&self.mine).unwrap_or_default();
+        Op::Put { key: self.place(), value, lease }
+    }
+
+    /// All there is now.
+    pub fn look(&mut self, page: &Page) -> Vec<News> {
+        let known = std::mem::take(&mut self.members);
+        self.term = None;
+        page.kvs.iter().for_each(|kv| self.put(&kv.key, &kv.value, kv.create_revision));
+        let gone = known.into_keys().filter(|node| !self.members.contains_key(node));
+        let mut news: Vec<News> = gone.map(News::Gone).collect();
+        // Whoever is deposed learns it before it is led to a life that knows of no other president.
+        news.push(News::President(self.term.clone()));
+        news.push(News::Members(self.members.clone()));
+        news
+    }
+
+    /// One thing has changed.
+    pub fn change(&mut self, change: &Change) -> Vec<News> {
+        let mut news = Vec::new();
+        if change.kind == ChangeKind::Put {
+            self.put(&change.key, &change.value, change.create_revision);
+        } else if self.keys.is_president(&change.key) {
+            self.term = None;
+        } else if let Some(node) = self.member(&change.key) {
+            self.members.remove(&node);
+            news.push(News::Gone(node));
+        }
+        news.push(if self.keys.is_president(&change.key) {
+            News::President(self.term.clone())
+        } else {
+            News::Members(self.members.clone())
+        });
+        news
+    }
+
+    fn put(&mut self, key: &[u8], value: &[u8], created: i64) {
+        if self.keys.is_president(key) {
+            let chair: Option<Chair> = serde_json::from_slice(value).ok();
+            let epoch = u64::try_from(created).unwrap_or(0);
+            self.term = chair.map(|Chair { node, incarnation }| Term { node, incarnation, epoch });
+        } else if let Some(node) = self.member(key) {
+            match serde_json::from_slice(value) {
+                Ok(registration) => drop(self.members.insert(node, registration)),
+                Err(error) => tracing::error!("the registration of node {node} is not understood: {error}"),
+            }
+        }
+    }
+
+    fn member(&self, key: &[u8]) -> Option<NodeName> {
+        let name = self.keys.member_of(key)?;
+        NodeName::new(name).inspect_err(|error| tracing::error!("node {name} is registered: {error}")).ok()
+    }
+
+    /// Something is asked of this membership. For how long its place is to be held, if it ends then.
+    pub fn asked(&mut self, errand: &Errand) -> Option<Duration> {
+        match errand {
+            Errand::Resign(epoch) => self.declined = self.declined.max(*epoch),
+            Errand::Withdraw => self.declined = u64::MAX,
+            Errand::Park(span) => return Some(*span),
+        }
+        None
+    }
+
+    /// What is to be done now. Who is first where several write their names is seen by the watch.
+    pub fn part(&self) -> Part {
+        if let Some(why) = self.replaced() {
+            return Part::Replaced(why);
+        }
+        let stands = self.declined < u64::MAX || mutant!(CampaignWithdrawn);
+        match &self.term {
+            None if stands => Part::Write(self.campaign()),
+            Some(term) if self.is_mine(term) && term.epoch <= self.declined => {
+                Part::Write(self.resign(term.epoch))
+            }
+            None | Some(_) => Part::Watch,
+        }
+    }
+
+    /// Whether this node's registration is not its own any more.
+    fn replaced(&self) -> Option<String> {
+        match self.members.get(&self.node) {
+            None => Some("its registration is gone".to_owned()),
+            Some(other) if other.incarnation != self.mine.incarnation => {
+                Some(format!("another rgmd registered in its place, at {}", other.address))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn is_mine(&self, term: &Term) -> bool {
+        term.node == self.node && term.incarnation == self.mine.incarnation
+    }
+
+    /// Its name where no president's is.
+    fn campaign(&self) -> Txn {
+        let key = self.keys.president();
+        let chair = Chair { node: self.node.clone(), incarnation: self.mine.incarnation };
+        let value = serde_json::to_vec(&chair).unwrap_or_default();
+        only_if(Compare::absent(key.clone()), Op::Put { key, value, lease: self.mine.lease })
+    }
+
+    fn resign(&self, epoch: u64) -> Txn {
+        let key = self.keys.president();
+        let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
+        only_if(Compare::CreateRevision(key.clone(), epoch), Op::delete(key))
+    }
+}
+
+fn only_if(holds: Compare, op: Op) -> Txn {
+    Txn { compare: vec![holds], success: vec![op], failure: vec![] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registration(incarnation: u64, boot: &str, lease: i64) -> Registration {
+        let (boot, address, version) = (boot.to_owned(), "a:1".to_owned(), "1".to_owned());
+        Registration { incarnation, boot, address, lease, version }
+    }
+
+    fn roll() -> Roll {
+        Roll::new(Keys::new("/t"), NodeName::new("a").unwrap(), registration(5, "boot", 0))
+    }
+
+    fn kv(key: Vec<u8>, value: &impl Serialize, revision: i64) -> Kv {
+        let value = serde_json::to_vec(value).unwrap();
+        Kv { key, value, create_revision: revision, mod_revision: revision, version: 1, lease: 1 }
+    }
+
+    fn page(roll: &Roll, president: Option<u64>) -> Page {
+        let mut kvs = vec![kv(roll.place(), &registration(5, "boot", 7), 3)];
+        let chair = president.map(|incarnation| Chair { node: roll.node.clone(), incarnation });
+        kvs.extend(chair.map(|chair| kv(roll.keys.president(), &chair, 9)));
+        Page { kvs, revision: 9, more: false }
+    }
+
+    #[test]
+    fn a_place_is_taken_over_from_a_former_life_and_from_no_other_boot() {
+        let mut roll = roll();
+        let mut found = kv(roll.place(), &registration(4, "boot", 3), 8);
+        let Place::Free { register, former } = roll.register(7, Some(&found)) else { panic!("taken") };
+        assert_eq!(register.compare, [Compare::ModRevision(roll.place(), 8)]);
+        assert_eq!(former, Some(3));
+        found = kv(roll.place(), &registration(4, "another", 3), 8);
+        assert!(matches!(roll.register(7, Some(&found)), Place::Taken(_)));
+        assert!(matches!(roll.register(7, None), Place::Free { former: None, .. }));
+    }
+
+    #[test]
+    fn a_node_stands_where_nobody_presides_unless_it_has_withdrawn() {
+        let mut roll = roll();
+        roll.look(&page(&roll, None));
+        assert!(matches!(roll.part(), Part::Write(_)));
+        assert_eq!(roll.asked(&Errand::Withdraw), None);
+        assert_eq!(roll.part(), Part::Watch);
+    }
+
+    #[test]
+    fn a_presidency_that_is_declined_is_given_up_and_a_later_one_is_not() {
+        let mut roll = roll();
+        roll.look(&page(&roll, Some(5)));
+        assert_eq!(roll.part(), Part::Watch);
+        roll.asked(&Errand::Resign(8));
+        assert_eq!(roll.part(), Part::Watch, "that was an earlier one");
+        roll.asked(&Errand::Resign(9));
+        assert_eq!(roll.part(), Part::Write(roll.resign(9)));
+    }
+
+    #[test]
+    fn whose_registration_is_gone_is_told_and_this_node_has_no_part_then() {
+        let mut roll = roll();
+        let mut news = roll.look(&page(&roll, None));
+        assert_eq!(news.len(), 2);
+        assert!(roll.replaced().is_none());
+        news = roll.look(&Page { kvs: vec![], revision: 12, more: false });
+        assert_eq!(news.first(), Some(&News::Gone(roll.node.clone())));
+        assert!(matches!(roll.part(), Part::Replaced(_)));
+    }
+}
