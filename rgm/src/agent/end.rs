@@ -82,9 +82,9 @@ pub fn machine(failfast: Failfast, setup: &Setup, journal: &mut Journal) {
     if let Err(error) = journal.remove() {
         tracing::error!("the journal can't be removed: {error}");
     }
-    let killed = setup.cgroup.as_deref().map_or(Ok(()), kill_below);
+    let killed = setup.cgroup.as_deref().map_or(Ok(()), kill_all_with);
     if let Err(error) = killed {
-        tracing::error!("its methods can't be killed: {error}");
+        tracing::error!("what this node has started can't be killed: {error}");
     }
     let ended = Client::connect::<Refusal>(&setup.paths.pmfd_socket()).and_then(|mut client| {
         client.set_time_limit(Some(PMFD_WAIT));
@@ -98,6 +98,15 @@ pub fn machine(failfast: Failfast, setup: &Setup, journal: &mut Journal) {
 
 /// The exit status of a daemon that has killed everything on its node.
 pub const EXIT_ABORTED: i32 = 70;
+
+/// Kills the methods in this cgroup, and at the same moment everything that pmfd has beside it: pmfd may
+/// be unable to.
+fn kill_all_with(methods: &Path) -> io::Result<()> {
+    if let Some(all) = methods.parent().and_then(Cgroup::at) {
+        all.kill()?;
+    }
+    kill_below(methods)
+}
 
 /// Kills everything in a cgroup and below it, waits until nothing is left, and removes it and those
 /// above that are empty then.

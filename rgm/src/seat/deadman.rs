@@ -105,24 +105,31 @@ impl Pmfd {
         self.call(&Request::Forget { fired_boot_ms: fired.fired_boot_ms }).map(drop).map_err(said)
     }
 
-    /// Everything here dies now, not at the deadline. False: it is not certain that it has.
+    /// Everything here dies now, not at the deadline. False: it is not certain that it has. A pmfd that
+    /// does not answer is not waited for: others count on the end of this node.
     pub async fn fire(&mut self) -> bool {
         let now = clock::since_boot();
         if let Err(ArmError::Failed(error)) = self.arm(now) {
             tracing::warn!("pmfd: {error}");
+            return false;
         }
         let dead = async {
             loop {
-                if let Ok(DeadmanView { fired: Some(fired), .. }) = self.view()
-                    && fired.empty_boot_ms.is_some()
-                    && !fired.acknowledged
-                {
-                    return;
+                match self.view() {
+                    Ok(DeadmanView { fired: Some(fired), .. })
+                        if fired.empty_boot_ms.is_some() && !fired.acknowledged =>
+                    {
+                        return true;
+                    }
+                    Ok(_) => sleep(ASK_AGAIN).await,
+                    Err(error) => {
+                        tracing::warn!("pmfd: {error}");
+                        return false;
+                    }
                 }
-                sleep(ASK_AGAIN).await;
             }
         };
-        tokio::time::timeout(KILL_WAIT, dead).await.is_ok()
+        tokio::time::timeout(KILL_WAIT, dead).await.unwrap_or(false)
     }
 
     fn view(&mut self) -> io::Result<DeadmanView> {

@@ -17,11 +17,14 @@ START = start; STOP = stop;
 { PROPERTY = Note; EXTENSION; STRING; DEFAULT = ""; TUNABLE = ANYTIME; DESCRIPTION = "anything"; }
 "#;
 
+// Where each node is a machine its run directory tells which one.
 const START: &str = r#"#!/bin/sh
-ready=HOME/$2.$RGM_NODE.ready
+machine=${RGM_RUN_DIR%/run}
+node=${RGM_NODE:-${machine##*/}}
+ready=HOME/$2.$node.ready
 [ -p "$ready" ] || mkfifo "$ready"
 exec 3<>"$ready"
-pmfadm -c "$2.svc" -n 3 -t 5 HOME/bin/acme-beat "$2" HOME "$RGM_NODE" || exit 1
+pmfadm -c "$2.svc" -n 3 -t 5 HOME/bin/acme-beat "$2" HOME "$node" || exit 1
 read -r answer <&3
 "#;
 
@@ -113,12 +116,15 @@ impl Beats {
         for (number, change) in changes.iter().enumerate() {
             let again = changes.iter().take(number).any(|earlier| earlier.from.life() == change.to.life());
             ensure!(!again, "two at once: {:?} beats again behind {:?}", change.to, change.from);
+            let apart = change.from.at_us <= change.to.begun_us;
+            ensure!(apart, "two at once: {:?} began before the last beat of {:?}", change.to, change.from);
         }
         Ok(changes)
     }
 }
 
-fn parse(line: &str) -> Result<Beat> {
+/// Reads a line of such a file.
+pub fn parse(line: &str) -> Result<Beat> {
     let mut words = line.split(' ');
     let mut word = || words.next().context("too few words");
     Ok(Beat {

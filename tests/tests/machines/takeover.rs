@@ -99,6 +99,21 @@ fn a_daemon_that_is_frozen_loses_what_runs_here_before_it_runs_elsewhere() -> Re
 }
 
 #[test]
+fn a_node_whose_pmfd_is_frozen_ends_what_it_runs_before_another_one_starts_it() -> Result<()> {
+    Site::play(&Options::default(), |site| {
+        let president = site.president()?;
+        let frozen = (president + 1) % 3;
+        let beats = beating(site, frozen)?;
+        let pmfd = site.machine(frozen)?.signal("pmfd", Signal::SIGSTOP)?;
+        assert_ne!(moved(&beats, 1)?, site.machine(frozen)?.name);
+        send(pmfd, Signal::SIGCONT)?;
+        site.wait_for_nodes(&[true, true, true])?;
+        assert_eq!(beats.changes()?.len(), 1);
+        Ok(())
+    })
+}
+
+#[test]
 fn a_node_without_its_cable_ends_what_it_runs_before_another_one_starts_it() -> Result<()> {
     Site::play(&Options::default(), |site| {
         let president = site.president()?;
