@@ -301,8 +301,12 @@ impl Shell {
     fn failed(&mut self, error: &StoreError, event: &Event, now: Millis) {
         let reason = chain(error);
         tracing::error!("{reason}");
-        let hint = "nothing was changed; mend it and try again";
-        self.hands.refuse_all(&Refusal::new(SchaErr::Internal, reason, hint));
+        let (code, hint) = if matches!(error, StoreError::Unsettled { .. }) {
+            (SchaErr::Reconf, "see with status commands whether it was done; ask again if it was not")
+        } else {
+            (SchaErr::Internal, "nothing was changed; mend it and try again")
+        };
+        self.hands.refuse_all(&Refusal::new(code, reason, hint));
         if let Rule::Elected(_) = self.rule {
             // What the core believes is not so. Whoever is elected next loads what is there.
             self.end = Some(End::SteppedDown);

@@ -22,6 +22,8 @@ struct Platter {
     generation: Generation,
     entries: BTreeMap<String, Entry>,
     failures: u32,
+    /// Then it stops answering in the middle of a commit.
+    silent: bool,
 }
 
 impl Repository for Disk {
@@ -33,6 +35,9 @@ impl Repository for Disk {
     fn commit(&mut self, expected: Generation, writes: &[Write]) -> Result<Generation, StoreError> {
         let mut platter = self.0.borrow_mut();
         assert_eq!(platter.generation, expected);
+        if platter.silent {
+            return Err(StoreError::Unsettled { store: "etcd".into(), source: "no answer".into() });
+        }
         if platter.failures > 0 {
             platter.failures -= 1;
             let source = std::io::ErrorKind::StorageFull.into();
@@ -140,6 +145,16 @@ fn a_full_disk_refuses_the_change_and_leaves_no_trace_of_it() {
     assert!(world.shell.core.snapshot().groups.is_empty());
     assert!(world.create("g").unwrap().is_ok());
     assert_eq!(world.shell.core.snapshot().groups.len(), 1);
+}
+
+#[test]
+fn of_a_change_that_may_have_been_stored_nobody_says_that_it_was_not() {
+    let mut world = World::new();
+    world.drive();
+    world.disk.0.borrow_mut().silent = true;
+    let refusal = world.create("g").unwrap().unwrap_err();
+    assert_eq!(refusal.code, SchaErr::Reconf);
+    assert!(!format!("{refusal:?}").contains("nothing was changed"), "{refusal:?}");
 }
 
 #[test]

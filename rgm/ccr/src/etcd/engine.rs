@@ -59,6 +59,8 @@ enum Tried {
 enum Outcome {
     Done(Generation),
     NotDone,
+    /// Another president has written since, and this one never can again: it may have been done before.
+    Overtaken,
 }
 
 impl Engine {
@@ -231,6 +233,9 @@ impl Engine {
                 Err(StoreError::Full { store: self.name.clone(), source: io::Error::other(attempt.error) })
             }
             Ok(Outcome::NotDone) => Ok(Tried::NotDone(Some(attempt.error))),
+            Ok(Outcome::Overtaken) => {
+                Err(StoreError::Unsettled { store: self.name.clone(), source: Box::new(self.deposed()) })
+            }
             Err(deposed @ StoreError::Deposed { .. }) => Err(deposed),
             Err(error) => Err(StoreError::Unsettled { store: self.name.clone(), source: Box::new(error) }),
         }
@@ -259,7 +264,8 @@ impl Engine {
             // The guard's key never comes back as it was: what compares it fails for good.
             if deposed {
                 self.unsettled = None;
-                return Err(self.deposed());
+                let untouched = head.revision == attempt.before;
+                return if untouched { Err(self.deposed()) } else { Ok(Outcome::Overtaken) };
             }
             // A transaction that etcd refused for lack of space is not on its way any more.
             if head.revision != attempt.before || matches!(attempt.error, Error::NoSpace { .. }) {
