@@ -1,5 +1,6 @@
 //! Simulator, scenarios and whole-program tests.
 
+pub mod chaos;
 pub mod conformance;
 pub mod crash;
 pub mod kit;

@@ -1,5 +1,7 @@
 //! Clusters of several machines, each a network namespace with daemons and an etcd of its own.
 
+#[path = "machines/chaos.rs"]
+mod chaos;
 #[path = "machines/presidents.rs"]
 mod presidents;
 #[path = "machines/takeover.rs"]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod chaos;
 mod cluster;
 mod crash;
 mod demo;
@@ -52,6 +53,18 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Let everything go wrong with a cluster of machines that can, and check what is left of it
+    Chaos {
+        /// How long faults go on
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// All of them come from it
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Machines
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=5))]
+        nodes: u32,
+    },
     /// Simulate, try seeded bugs and check every interleaving of small clusters, for so long
     Prove {
         /// How long, in all
@@ -91,6 +104,7 @@ fn main() -> ExitCode {
         Task::Demo { keep, debug, .. } => demo::demo(keep, debug),
         Task::Test => test::test(),
         Task::Crash { kills, seed } => crash::crash(kills, seed),
+        Task::Chaos { minutes, seed, nodes } => chaos::chaos(minutes * 60, seed, nodes),
         Task::Prove { minutes, seed } => prove::prove(minutes * 60, seed),
         Task::Lint => lint::lint(),
         Task::Bench { subjects, json } => bench::bench(&subjects, json.as_deref()),

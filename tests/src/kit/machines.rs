@@ -11,6 +11,7 @@
 //! again a moment after they end, as systemd would. Power that is cut takes the cable and every
 //! process of the machine, all at once.
 
+use super::disks::Disks;
 use super::leftovers::{Traces, send};
 use super::output::Said;
 use super::tick::Tick;
@@ -27,8 +28,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// Starts a daemon again whenever it has ended, until a file says that it is to stay down.
-const KEEPER: &str = r#"while [ ! -e "$KEEP/down" ]; do "$@"; sleep 0.1; done"#;
+/// Starts a daemon again whenever it has ended, until a file says that it is to stay down. What it starts
+/// finds the boot of its machine, not that of ours.
+const KEEPER: &str = r#"mount --bind "$KEEP/boot_id" /proc/sys/kernel/random/boot_id &&
+while [ ! -e "$KEEP/down" ]; do "$@"; sleep 0.1; done"#;
 
 /// The machines, and what they share.
 pub struct Site {
@@ -39,6 +42,7 @@ pub struct Site {
     /// etcd, a member on each machine.
     pub etcd: Servers,
     traces: Traces,
+    disks: Disks,
     /// Its data service.
     pub tick: Tick,
 }
@@ -52,6 +56,7 @@ pub struct Machine {
     netns: String,
     dir: PathBuf,
     site: PathBuf,
+    rgmd_args: Vec<String>,
     keepers: Vec<Child>,
 }
 
@@ -60,6 +65,12 @@ pub struct Machine {
 pub struct Options {
     /// How many.
     pub machines: usize,
+    /// How many of them, from the first, have a member of etcd.
+    pub voters: usize,
+    /// Megabytes of the disks of its own that the state of a machine's daemons, and its etcd, lie on.
+    pub disks: Option<(u32, u32)>,
+    /// Arguments of each rgmd; it works in the directory of its machine.
+    pub rgmd_args: Vec<String>,
     /// `[member]` of their settings, besides the address.
     pub member: String,
     /// Milliseconds of etcd's heartbeat and election timeout, where not the default.
@@ -73,7 +84,8 @@ impl Default for Options {
     fn default() -> Self {
         // A busy machine must not look like a dead one: scenes that end a node wait longer instead.
         let member = "ttl = \"8s\"\nmargin = \"1s\"".to_owned();
-        Self { machines: 3, member, etcd_ms: None, installed: None }
+        let (disks, rgmd_args, installed) = (None, Vec::new(), None);
+        Self { machines: 3, voters: 3, disks, rgmd_args, member, etcd_ms: None, installed }
     }
 }
 
@@ -104,11 +116,18 @@ impl Site {
             }
         }
         let prefix = prefix(dir.path());
-        let machines = (1..=options.machines).map(|number| Machine::new(number, &prefix, dir.path()));
-        let machines: Vec<Machine> = machines.collect();
-        for machine in &machines {
-            fs::create_dir_all(machine.dir.join("run"))?;
-            fs::create_dir_all(machine.dir.join("state"))?;
+        let mut machines: Vec<Machine> =
+            (1..=options.machines).map(|number| Machine::new(number, &prefix, dir.path())).collect();
+        let mut disks = Disks::default();
+        for machine in &mut machines {
+            machine.rgmd_args.clone_from(&options.rgmd_args);
+            for dir in ["run", "state", "etcd"] {
+                fs::create_dir_all(machine.dir.join(dir))?;
+            }
+            if let Some((state, etcd)) = options.disks {
+                disks.mount(&machine.dir.join("state"), state)?;
+                disks.mount(&machine.dir.join("etcd"), etcd)?;
+            }
         }
         let run_dirs: Vec<PathBuf> = machines.iter().map(|machine| machine.dir.join("run")).collect();
         let traces = Traces::new(dir.path(), &run_dirs);
@@ -117,7 +136,7 @@ impl Site {
             unplug(&prefix, &machines);
         }
         cabled?;
-        let places = machines.iter().map(|machine| Place {
+        let places = machines.iter().take(options.voters).map(|machine| Place {
             name: machine.name.clone(),
             address: machine.ip.parse().unwrap_or(std::net::Ipv4Addr::LOCALHOST.into()),
             netns: Some(machine.netns.clone()),
@@ -129,7 +148,7 @@ impl Site {
         if etcd.is_err() {
             unplug(&prefix, &machines);
         }
-        let site = Self { etcd: etcd?, dir, prefix, machines, traces, tick };
+        let site = Self { etcd: etcd?, dir, prefix, machines, traces, disks, tick };
         site.configure(options)?;
         Ok(site)
     }
@@ -139,11 +158,10 @@ impl Site {
         cert::init(&tls, "planets")?;
         for machine in &self.machines {
             // Its own etcd first: it knows what the others are worth.
-            let others = self.machines.iter().filter(|other| other.name != machine.name);
-            let endpoints: Vec<String> = std::iter::once(machine)
-                .chain(others)
-                .map(|machine| format!("http://{}:2379", machine.ip))
-                .collect();
+            let voters = self.machines.iter().take(options.voters);
+            let (own, others): (Vec<_>, Vec<_>) = voters.partition(|voter| voter.name == machine.name);
+            let endpoints: Vec<String> =
+                own.iter().chain(&others).map(|voter| format!("http://{}:2379", voter.ip)).collect();
             let name = NodeName::new(&machine.name)?;
             cert::issue(&tls, &name, std::slice::from_ref(&machine.ip), 365)?;
             let text = format!(
@@ -181,7 +199,8 @@ impl Site {
         self.dir.path()
     }
 
-    /// The namespace of the network itself, where a client may be: it has the address 10.77.0.1.
+    /// The namespace of the network itself, where a client may be: it has the address 10.77.0.1, and
+    /// machine number n, from 0, is at its port n.
     pub fn lan(&self) -> String {
         lan(&self.prefix)
     }
@@ -307,6 +326,7 @@ impl Drop for Site {
             let _gone = machine.kill_all(&self.traces);
         }
         self.traces.erase();
+        self.disks = Disks::default();
         unplug(&self.prefix, &self.machines);
     }
 }
@@ -319,24 +339,39 @@ impl Machine {
             netns: format!("{prefix}-{name}"),
             dir: site.join(&name),
             site: site.to_owned(),
+            rgmd_args: Vec::new(),
             keepers: Vec::new(),
             name,
         }
     }
 
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its network namespace.
+    pub fn netns(&self) -> &str {
+        &self.netns
+    }
+
+    /// Does it have power?
+    pub fn has_power(&self) -> bool {
+        !self.keepers.is_empty()
+    }
+
     /// Starts its daemons; they are started again whenever they end.
     pub fn power_on(&mut self) -> Result<()> {
-        // What a boot clears, and what pmfd knows to be of another boot.
+        // What a boot clears.
         fs::remove_dir_all(self.dir.join("run"))?;
         fs::create_dir_all(self.dir.join("run"))?;
-        for file in ["pmfd.journal", "pmfd.lock"] {
-            let _none = fs::remove_file(self.dir.join("state").join(file));
-        }
+        fs::write(self.dir.join("boot_id"), fs::read("/proc/sys/kernel/random/uuid")?)?;
         let _up = fs::remove_file(self.dir.join("down"));
         for daemon in ["pmfd", "rgmd"] {
             let log =
                 fs::File::options().create(true).append(true).open(self.dir.join(format!("{daemon}.log")))?;
-            let mut keeper = self.command(&["bash", "-c", KEEPER, "keeper", daemon]);
+            let mut keeper = self.command(&["unshare", "-m", "bash", "-c", KEEPER, "keeper", daemon]);
+            keeper.args(self.rgmd_args.iter().filter(|_| daemon == "rgmd")).current_dir(&self.dir);
             keeper.env("KEEP", &self.dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
             self.keepers.push(keeper.spawn()?);
         }
@@ -427,21 +462,23 @@ impl Machine {
 
     /// Runs a command line on it.
     pub fn run(&self, line: &str) -> Result<Said> {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (name, args) = words.split_first().context("an empty command line")?;
-        let mut command = Command::new(self.site.join("bin").join(name));
-        self.surround(&mut command);
-        Ok(Said::new(line, &command.args(args).stdin(Stdio::null()).output()?))
+        Ok(Said::new(line, &self.speaking(line)?.stdin(Stdio::null()).output()?))
     }
 
     /// Starts a command line on it.
     pub fn begin(&self, line: &str) -> Result<Child> {
+        let mut command = self.speaking(line)?;
+        Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+    }
+
+    /// A command line that speaks to its rgmd.
+    pub fn speaking(&self, line: &str) -> Result<Command> {
         let mut words = line.split_whitespace();
         let name = words.next().context("an empty command line")?;
         let mut command = Command::new(self.site.join("bin").join(name));
         self.surround(&mut command);
-        let command = command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(command.spawn()?)
+        command.args(words);
+        Ok(command)
     }
 
     fn command(&self, words: &[&str]) -> Command {

@@ -133,7 +133,7 @@ impl Drop for Network {
 }
 
 /// Runs a command line that must succeed, behind other words.
-pub(super) fn run(line: &str, before: &[&str]) -> Result<String> {
+pub(crate) fn run(line: &str, before: &[&str]) -> Result<String> {
     let words: Vec<&str> = before.iter().copied().chain(line.split_whitespace()).collect();
     let (name, args) = words.split_first().context("an empty command line")?;
     let output = Command::new(name).args(args).stdin(Stdio::null()).output()?;
