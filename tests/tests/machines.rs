@@ -2,6 +2,8 @@
 
 #[path = "machines/chaos.rs"]
 mod chaos;
+#[path = "machines/handbook.rs"]
+mod handbook;
 #[path = "machines/presidents.rs"]
 mod presidents;
 #[path = "machines/takeover.rs"]

@@ -460,6 +460,12 @@ impl Machine {
         Ok(Said::new(line, &output))
     }
 
+    /// Runs a line of shell in its network, in that directory.
+    pub fn shell(&self, line: &str, dir: &Path) -> Result<Said> {
+        let output = self.command(&["sh", "-c", line]).current_dir(dir).stdin(Stdio::null()).output()?;
+        Ok(Said::new(line, &output))
+    }
+
     /// Runs a command line on it.
     pub fn run(&self, line: &str) -> Result<Said> {
         Ok(Said::new(line, &self.speaking(line)?.stdin(Stdio::null()).output()?))
