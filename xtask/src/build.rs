@@ -76,6 +76,12 @@ fn build_static(target: &Path) -> Result<PathBuf> {
     for (package, binary) in STATIC {
         build.args(["-p", package, "--bin", binary]);
     }
+    // Dependencies with C in them ask for a compiler of that name. They need no C library, so that of
+    // this machine will do.
+    let compiler = format!("CC_{}", triple.replace('-', "_"));
+    if has_musl && std::env::var_os(&compiler).is_none() && !run::found(&format!("{arch}-linux-musl-gcc")) {
+        build.env(compiler, "cc");
+    }
     if !has_musl {
         build.env("RUSTFLAGS", "-C target-feature=+crt-static");
     }
