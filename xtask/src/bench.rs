@@ -7,13 +7,14 @@ mod core;
 mod fixture;
 mod helper;
 mod isolation;
+mod machines;
 mod method;
 mod pmf;
 mod rtr;
 mod samples;
 
 use crate::build;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use fixture::Fixture;
 use serde::Serialize;
 use std::path::Path;
@@ -62,9 +63,7 @@ const SUBJECTS: [Subject; 5] = [
 
 /// Measures the subjects named, or all; prints a table, and writes JSON where a file is named.
 pub fn bench(names: &[String], json: Option<&Path>) -> Result<()> {
-    for name in names {
-        ensure!(known().any(|subject| subject == name), "{name}: no such subject; there are {}", list());
-    }
+    check(names, known())?;
     let asked = |subject: &str| names.is_empty() || names.iter().any(|name| name == subject);
     let mut rows = if asked(CORE) { core::rows()? } else { Vec::new() };
     if SUBJECTS.iter().any(|(subject, _)| asked(subject)) {
@@ -74,9 +73,19 @@ pub fn bench(names: &[String], json: Option<&Path>) -> Result<()> {
             rows.extend(measure(&fixture).with_context(|| format!("measuring {subject}"))?);
         }
     }
-    print_table(&rows);
+    show(&rows, json)
+}
+
+/// The same in a cluster of three machines, so many times each.
+pub fn bench_cluster(names: &[String], rounds: usize, debug: bool, json: Option<&Path>) -> Result<()> {
+    check(names, machines::SUBJECTS.iter().map(|(name, _)| *name))?;
+    show(&machines::rows(names, rounds, debug)?, json)
+}
+
+fn show(rows: &[Row], json: Option<&Path>) -> Result<()> {
+    print_table(rows);
     if let Some(file) = json {
-        let text = serde_json::to_vec_pretty(&rows)?;
+        let text = serde_json::to_vec_pretty(rows)?;
         std::fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))?;
     }
     Ok(())
@@ -87,8 +96,12 @@ fn known() -> impl Iterator<Item = &'static str> {
     std::iter::once(CORE).chain(SUBJECTS.iter().map(|(name, _)| *name))
 }
 
-fn list() -> String {
-    known().collect::<Vec<_>>().join(", ")
+fn check(names: &[String], known: impl Iterator<Item = &'static str>) -> Result<()> {
+    let known: Vec<&str> = known.collect();
+    match names.iter().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => bail!("{name}: no such subject; there are {}", known.join(", ")),
+        None => Ok(()),
+    }
 }
 
 fn print_table(rows: &[Row]) {

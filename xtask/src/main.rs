@@ -78,8 +78,18 @@ enum Task {
     Lint,
     /// Measure, and compare with what bounds it
     Bench {
-        /// core, helper, method, pmf, isolation, rtr; all where none is named
+        /// core, helper, method, pmf, isolation, rtr; all where none is named. With --cluster: takeover,
+        /// link, work, quiet, elections
         subjects: Vec<String>,
+        /// In a cluster of three machines, each with etcd, that lose what they have
+        #[arg(long)]
+        cluster: bool,
+        /// How often each loss is tried with --cluster
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Build without optimisation, with --cluster: good enough for what waits for a clock
+        #[arg(long, requires = "cluster")]
+        debug: bool,
         /// Write the results there too, as JSON
         #[arg(long)]
         json: Option<PathBuf>,
@@ -107,7 +117,10 @@ fn main() -> ExitCode {
         Task::Chaos { minutes, seed, nodes } => chaos::chaos(minutes * 60, seed, nodes),
         Task::Prove { minutes, seed } => prove::prove(minutes * 60, seed),
         Task::Lint => lint::lint(),
-        Task::Bench { subjects, json } => bench::bench(&subjects, json.as_deref()),
+        Task::Bench { subjects, cluster: true, rounds, debug, json } => {
+            bench::bench_cluster(&subjects, rounds, debug, json.as_deref())
+        }
+        Task::Bench { subjects, json, .. } => bench::bench(&subjects, json.as_deref()),
         Task::Fuzz { seconds } => fuzz::fuzz(seconds),
         Task::Install { destdir } => build_and_install(&destdir),
     };

@@ -23,9 +23,26 @@ impl Samples {
 
     /// The middle one, in microseconds.
     pub fn median_us(&self) -> f64 {
+        let sorted = self.sorted();
+        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN) * 1e6
+    }
+
+    /// The middle one, in milliseconds.
+    pub fn median_ms(&self) -> f64 {
+        self.median_us() / 1e3
+    }
+
+    /// How many there are, and how far apart, in milliseconds.
+    pub fn spread_ms(&self) -> String {
+        let sorted = self.sorted();
+        let [least, most] = [sorted.first(), sorted.last()].map(|end| end.copied().unwrap_or(f64::NAN) * 1e3);
+        format!("median of {}, {least:.0}..{most:.0} ms", sorted.len())
+    }
+
+    fn sorted(&self) -> Vec<f64> {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN) * 1e6
+        sorted
     }
 }
 
