@@ -18,6 +18,7 @@
 //! All of it runs on a thread of its own, so that nothing rgmd does can hold up a renewal.
 
 mod lease;
+pub mod pact;
 mod view;
 
 use lease::Lease;
