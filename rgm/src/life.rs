@@ -129,7 +129,8 @@ pub async fn live(asks: &Asks, settings: &Settings, paths: &Paths, tap: Tap) -> 
             Recorder::create(path).map_err(|source| LifeError::Record { path: path.clone(), source })?
         }
     };
-    let mut sources = Sources { inbox, asked, interrupt, terminate, tap, deposed: Rc::default() };
+    let mut sources =
+        Sources { inbox, asked, interrupt, terminate, tap, deposed: Rc::default(), calm: Rc::default() };
     let on_signal = if several { OnSignal::TakeOffline } else { OnSignal::EndDaemon };
     let mut shell = Shell::start(hands, recorder, info(&cluster, &names), on_signal, Rule::Alone)?;
     ready::announce(names.iter(), &first);

@@ -23,7 +23,7 @@ use crate::life::{self, LifeError};
 use crate::lock::Lock;
 use crate::recorder::Recorder;
 use crate::settings::{Failfast, Settings};
-use crate::shell::{End, Hands, OnSignal, Rule, Shell, Sources};
+use crate::shell::{Calm, End, Hands, OnSignal, Rule, Shell, Sources};
 use crate::{Asks, clock, nodes, ready};
 use deadman::{Found, Pmfd};
 use post::{Chair, Post, given_up};
@@ -31,7 +31,7 @@ use rgm_api::chain;
 use rgm_api::{Paths, pmf};
 use rgm_ccr::{EtcdStore, Guard, Repository, StoreError};
 use rgm_cluster::Link;
-use rgm_cluster::member::{self, Errand, Member};
+use rgm_cluster::member::{self, Errand, Member, Words};
 use rgm_cluster::net::{Hub, HubSetup, Identity, LinkSettings, NetEvent};
 use rgm_etcd::Client;
 use rgm_types::{Entry, NodeName};
@@ -124,9 +124,10 @@ pub async fn live(
     };
     let incarnation = clock::now().wall.0;
     let (net, links) = unbounded_channel();
-    let hub = hub(&cluster, &me, incarnation, settings, identity, net).await?;
+    let (asides, heard) = unbounded_channel();
+    let hub = hub(&cluster, &me, incarnation, settings, identity, (net, asides)).await?;
     let address = address(settings, &hub);
-    let post = Post::new(&me, incarnation, hub);
+    let post = Post::new(&me, incarnation, hub.clone());
     post.set_agent(agent.clone());
     let (questions, asked) = mpsc::channel(ASKED_MAX);
     let first = paths.for_cluster().rgmd_socket();
@@ -140,6 +141,7 @@ pub async fn live(
         margin: settings.member.margin,
         keys: etcd.keys(),
         client: Client::new(&etcd).map_err(|error| LifeError::Etcd(error.to_string()))?,
+        words: Words { hub, heard, note: paths.state_dir().join("waits-for-etcd") },
         deadman: Box::new(pmfd.clone()),
         former,
     })
@@ -164,7 +166,7 @@ async fn hub(
     incarnation: u64,
     settings: &Settings,
     identity: &Identity,
-    events: UnboundedSender<NetEvent>,
+    (events, asides): (UnboundedSender<NetEvent>, UnboundedSender<(NodeName, Vec<u8>)>),
 ) -> Result<Hub, LifeError> {
     let setup = HubSetup {
         cluster: cluster.to_owned(),
@@ -173,6 +175,7 @@ async fn hub(
         listen: settings.member.listen,
         identity: identity.clone(),
         settings: LinkSettings::default(),
+        asides,
     };
     Hub::start(setup, events).await.map_err(|error| LifeError::Links(chain(&error)))
 }
@@ -252,10 +255,18 @@ impl Seat<'_> {
         let (outlet, inbox) = rgm_cluster::channel();
         let (shell_end, asked) = mpsc::channel(ASKED_MAX);
         let deposed = Rc::new(Notify::new());
-        let chair = Chair { outlet: Box::new(outlet), asked: shell_end, deposed: Rc::clone(&deposed) };
+        let calm = Rc::new(Calm::default());
+        let chair = Chair {
+            outlet: Box::new(outlet),
+            asked: shell_end,
+            deposed: Rc::clone(&deposed),
+            calm: Rc::clone(&calm),
+        };
+        member.ask(Errand::Nodes(self.names.iter().cloned().collect()));
         self.post.sit(epoch, chair, &self.names);
         let Signals { interrupt, terminate } = Signals::new()?;
-        let mut sources = Sources { inbox, asked, interrupt, terminate, tap: self.tap.clone(), deposed };
+        let tap = self.tap.clone();
+        let mut sources = Sources { inbox, asked, interrupt, terminate, tap, deposed, calm };
         let end = match self.shell(epoch, events) {
             Ok(mut shell) => {
                 self.post.call_the_roll();

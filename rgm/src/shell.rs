@@ -10,11 +10,13 @@
 //! A start and the repair after a failed commit are the same: the core is loaded from the repository,
 //! the nodes are asked for their reports, and the first event is what they said ([`Gathering`]).
 
+mod calm;
 mod hands;
 mod requests;
 #[cfg(test)]
 mod tests;
 
+pub use calm::Calm;
 pub use hands::Hands;
 
 use crate::clock;
@@ -62,6 +64,8 @@ pub struct Sources {
     pub tap: Tap,
     /// Another one is president now.
     pub deposed: Rc<Notify>,
+    /// Nothing is decided meanwhile: what nodes say waits, and changes are refused.
+    pub calm: Rc<Calm>,
 }
 
 /// Why the loop has ended.
@@ -159,13 +163,17 @@ impl Shell {
         loop {
             let formed = self.gathering.is_none();
             let halted = self.reload_at.is_some();
-            let open = !halted && (!formed || self.held_until.is_none());
+            let calm = sources.calm.is_kept();
+            let open = !calm && !halted && (!formed || self.held_until.is_none());
             let mut event = tokio::select! {
                 arrived = sources.inbox.next(), if open => self.arrived(arrived),
-                Some(asked) = sources.asked.recv(), if formed || halted => self.asked(asked),
+                Some(asked) = sources.asked.recv(), if calm || formed || halted => {
+                    if calm { self.only_read(asked, away) } else { self.asked(asked) }
+                }
                 _ = sources.interrupt.recv() => self.signalled(),
                 _ = sources.terminate.recv() => self.signalled(),
-                event = wake(self.next_deadline()) => self.woken(event),
+                event = wake(self.next_deadline().filter(|_| !calm)) => self.woken(event),
+                () = sources.calm.changed() => None,
                 () = sources.deposed.notified() => {
                     self.end = Some(End::Deposed);
                     None
@@ -190,7 +198,7 @@ impl Shell {
         tokio::pin!(until);
         loop {
             tokio::select! {
-                Some(asked) = sources.asked.recv() => self.only_read(asked),
+                Some(asked) = sources.asked.recv() => drop(self.only_read(asked, ending)),
                 _ = sources.interrupt.recv() => return,
                 _ = sources.terminate.recv() => return,
                 () = &mut until => return,
@@ -381,6 +389,18 @@ impl From<Event> for Fact {
     fn from(event: Event) -> Self {
         Self { event, taken: None }
     }
+}
+
+/// What is said to whoever wants a change while this daemon ends.
+fn ending() -> Refusal {
+    let message = "rgmd on this node is being stopped or upgraded";
+    Refusal::new(SchaErr::Reconf, message, "try again in a moment")
+}
+
+/// The same, in fail-safe mode.
+fn away() -> Refusal {
+    let message = "etcd does not answer; in fail-safe mode services run on, and nothing is changed or moved";
+    Refusal::new(SchaErr::Reconf, message, "see `etcdctl endpoint status`; ask again once etcd answers")
 }
 
 /// Waits for a point of the boot clock; for ever where there is none. Says what time it is then: the

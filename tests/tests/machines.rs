@@ -4,6 +4,8 @@
 mod chaos;
 #[path = "machines/handbook.rs"]
 mod handbook;
+#[path = "machines/failsafe.rs"]
+mod failsafe;
 #[path = "machines/presidents.rs"]
 mod presidents;
 #[path = "machines/takeover.rs"]

@@ -113,6 +113,7 @@ async fn hub(dir: &Path, node: &str) -> Result<(Hub, UnboundedReceiver<NetEvent>
         listen: ([127, 0, 0, 1], 0).into(),
         identity: Identity { ca: dir.join("ca.crt"), cert: path("crt"), key: path("key") },
         settings: LinkSettings::default(),
+        asides: tokio::sync::mpsc::unbounded_channel().0,
     };
     Ok((Hub::start(setup, sender).await?, events))
 }

@@ -15,18 +15,24 @@
 //! **Epochs.** The revision at which a president's key was made is its epoch: unique, growing, and
 //! what guards its commits.
 //!
+//! **etcd away.** Where no node can renew its lease, all of them together may agree to wait: [`pact`].
+//!
 //! All of it runs on a thread of its own, so that nothing rgmd does can hold up a renewal.
 
+mod accord;
 mod lease;
 pub mod pact;
 mod view;
 
-use lease::Lease;
+use accord::Accord;
+pub use accord::Words;
+use lease::{Lease, Over};
 use rgm_etcd::{Client, Keys};
 use rgm_types::{Millis, NodeName};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -72,6 +78,8 @@ pub enum News {
     Gone(NodeName),
     /// Who is president now, if anybody.
     President(Option<Term>),
+    /// etcd does not answer, and all nodes have agreed to wait for it; or that is over.
+    FailSafe(bool),
     /// This node's lease is over, and why: it is dead to the others, or will be in a moment.
     Over(String),
 }
@@ -81,6 +89,8 @@ pub enum News {
 pub enum Errand {
     /// Be president no more of this epoch; another election may make it so again.
     Resign(u64),
+    /// These are all nodes that are configured: a president has to know them.
+    Nodes(BTreeSet<NodeName>),
     /// Be president no more, and stand for no election: this daemon is about to end.
     Withdraw,
     /// The daemon ends for a moment, services run on: hold the place for that long, then end.
@@ -122,6 +132,8 @@ pub struct Setup {
     pub client: Client,
     /// Where in it.
     pub keys: Keys,
+    /// How it speaks with other nodes while etcd does not answer.
+    pub words: Words,
     /// Its deadman.
     pub deadman: Box<dyn Deadman>,
     /// What that is armed for by a former life, of which something may still run.
@@ -163,12 +175,18 @@ impl Member {
 }
 
 async fn live(setup: Setup, news: UnboundedSender<News>, mut errands: UnboundedReceiver<Errand>) {
-    let Setup { node, incarnation, boot, address, ttl, margin, client, keys, deadman, former } = setup;
-    let mut lease = Lease::new(client.clone(), deadman, ttl, margin, former);
+    let Setup { node, incarnation, boot, address, ttl, margin, client, keys, words, deadman, former } = setup;
+    let (span, early) = (lease::millis(ttl), lease::millis(margin));
+    let accord = Rc::new(Accord::new(node.clone(), incarnation, span, early, deadman));
+    let mut lease = Lease::new(client.clone(), Rc::clone(&accord), ttl, margin, former);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let mine = Registration { incarnation, boot, address, lease: 0, version };
-    let mut view = view::View::new(client, keys, news.clone(), node, mine);
-    match member(&mut lease, &mut view, &news, &mut errands).await {
+    let mut view = view::View::new(client, keys, news.clone(), node, mine, Rc::clone(&accord));
+    let ended = tokio::select! {
+        ended = member(&mut lease, &mut view, &news, &mut errands, &accord) => ended,
+        never = accord.run(words, &news) => match never {},
+    };
+    match ended {
         Ok(None) => {}
         Ok(Some(span)) => {
             if let Err(error) = lease.extend(span, &mut view).await {
@@ -188,35 +206,43 @@ async fn member(
     view: &mut view::View,
     news: &UnboundedSender<News>,
     errands: &mut UnboundedReceiver<Errand>,
+    accord: &Accord,
 ) -> Result<Option<Duration>, String> {
     loop {
         let id = tokio::select! {
             obtained = lease.obtain() => obtained?,
-            _ = parking(errands) => return Ok(None),
+            _ = parking(errands, accord) => return Ok(None),
         };
         tokio::select! {
-            () = view.register(id) => break,
+            () = view.register(id) => {}
             // Nothing was registered under it, so nothing runs that it vouched for.
-            over = lease.renewals() => tracing::warn!("{over}; another lease is obtained"),
-            _ = parking(errands) => return Ok(None),
+            _ = lease.renewals() => {
+                tracing::warn!("a lease ended before this node was registered; another one is obtained");
+                continue;
+            }
+            _ = parking(errands, accord) => return Ok(None),
         }
-    }
-    lease.registered()?;
-    let _nobody = news.send(News::Registered);
-    tokio::select! {
-        over = lease.renewals() => Err(over),
-        end = view.follow(errands) => match end {
-            view::End::Replaced(why) => Err(why),
-            view::End::Parked(span) => Ok(Some(span)),
-        },
+        lease.registered()?;
+        let _nobody = news.send(News::Registered);
+        tokio::select! {
+            over = lease.renewals() => match over {
+                Over::Lost => {}
+                Over::Ended(why) => return Err(why),
+            },
+            end = view.follow(errands) => return match end {
+                view::End::Replaced(why) => Err(why),
+                view::End::Parked(span) => Ok(Some(span)),
+            },
+        }
     }
 }
 
-/// Waits for the errand that ends it. Others have no meaning yet.
-async fn parking(errands: &mut UnboundedReceiver<Errand>) -> Duration {
+/// Waits for the errand that ends it. Nobody presides meanwhile.
+async fn parking(errands: &mut UnboundedReceiver<Errand>, accord: &Accord) -> Duration {
     loop {
         match errands.recv().await {
             Some(Errand::Park(span)) => return span,
+            Some(Errand::Nodes(nodes)) => accord.set_nodes(nodes),
             Some(Errand::Resign(_) | Errand::Withdraw) => {}
             // The daemon has gone without a word.
             None => std::future::pending().await,

@@ -68,6 +68,16 @@ mutants! {
     BelieveOlderReport,
     /// Orders are sent while the node has not reported again.
     SendUnreported,
+    /// Whoever has promised to wait with others stands for election.
+    CampaignWhileBound,
+    /// Whoever has promised to wait with others presides when it finds itself elected.
+    PresideWhileBound,
+    /// Whoever has promised to wait with others takes one without a lease for dead.
+    BelieveDeathWhileBound,
+    /// All are agreed though one is silent.
+    AgreeWithOneSilent,
+    /// An agreement lets a node live from when it hears of it.
+    LiveFromAgreement,
     /// A new president does not wait for registered nodes that it does not reach.
     CallWithoutLink,
 }

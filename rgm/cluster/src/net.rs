@@ -37,6 +37,7 @@ mod tls;
 pub use tls::{Identity, IdentityError};
 
 use crate::cert::Facts;
+use frame::Kind;
 use link::Condition;
 use rgm_types::NodeName;
 use std::collections::BTreeMap;
@@ -66,6 +67,8 @@ pub struct HubSetup {
     pub identity: Identity,
     /// How long to wait, how much to keep.
     pub settings: LinkSettings,
+    /// Where asides go, whoever is busy with the events: see [`Hub::say`].
+    pub asides: UnboundedSender<(NodeName, Vec<u8>)>,
 }
 
 /// How long to wait, and how much to keep.
@@ -227,6 +230,7 @@ struct Me {
     incarnation: u64,
     identity: Identity,
     settings: LinkSettings,
+    asides: UnboundedSender<(NodeName, Vec<u8>)>,
 }
 
 /// Those that are peers now.
@@ -288,9 +292,19 @@ impl Hub {
     /// Sends a message behind those sent before. Never waits. False: it is not connected, or the
     /// message found no room in the queue; then the link is broken on purpose, and comes up anew.
     pub fn send(&self, to: &NodeName, message: &[u8]) -> bool {
+        self.put(Kind::Message, to, message)
+    }
+
+    /// Sends an aside: it takes the same way, but on the other side it goes to [`HubSetup::asides`] and
+    /// waits for nobody who takes events. For few and short words.
+    pub fn say(&self, to: &NodeName, word: &[u8]) -> bool {
+        self.put(Kind::Aside, to, word)
+    }
+
+    fn put(&self, kind: Kind, to: &NodeName, bytes: &[u8]) -> bool {
         let seats = self.seats.borrow();
         let Some(seat) = seats.get(to) else { return false };
-        seat.condition.borrow().line.as_ref().is_some_and(|line| line.send(message))
+        seat.condition.borrow().line.as_ref().is_some_and(|line| line.send(kind, bytes))
     }
 
     /// How all links are.
@@ -317,8 +331,8 @@ impl Seat {
 }
 
 async fn open(setup: HubSetup) -> Result<(TcpListener, SocketAddr, Me), NetError> {
-    let HubSetup { cluster, me: node, incarnation, listen, identity, settings } = setup;
-    let me = Me { cluster, node, incarnation, identity, settings };
+    let HubSetup { cluster, me: node, incarnation, listen, identity, settings, asides } = setup;
+    let me = Me { cluster, node, incarnation, identity, settings, asides };
     let credentials = me.identity.load()?;
     // What other nodes will ask for, asked for here, where it can be mended.
     let shown = tls::Shown::default();

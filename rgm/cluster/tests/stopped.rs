@@ -91,6 +91,7 @@ async fn hub(dir: &Path, node: &str) -> (Hub, UnboundedReceiver<NetEvent>) {
         listen: ([127, 0, 0, 1], 0).into(),
         identity: Identity { ca: dir.join("ca.crt"), cert: path("crt"), key: path("key") },
         settings: LinkSettings::default(),
+        asides: tokio::sync::mpsc::unbounded_channel().0,
     };
     let (sender, events) = unbounded_channel();
     (Hub::start(setup, sender).await.unwrap(), events)

@@ -12,6 +12,7 @@ use super::asks::Asks;
 use super::line::{FarLine, OwnLine};
 use crate::agent::Agent;
 use crate::ipc::{Answer, Answers, Asked};
+use crate::shell::Calm;
 use rgm_api::rgm::Request;
 use rgm_cluster::member::{News, Registration, Term};
 use rgm_cluster::net::{Hub, NetEvent, Peer};
@@ -56,6 +57,8 @@ pub struct Chair {
     pub asked: Sender<Asked>,
     /// Told when it is no longer.
     pub deposed: Rc<Notify>,
+    /// Nothing is decided while it is kept.
+    pub calm: Rc<Calm>,
 }
 
 impl Post {
@@ -194,6 +197,11 @@ impl Post {
         match news {
             News::Members(members) => self.set_peers(members),
             News::President(term) if told.changed => self.president(term.as_ref()),
+            News::FailSafe(on) => {
+                if let Some(chair) = &self.0.state.borrow().chair {
+                    chair.calm.keep(on);
+                }
+            }
             News::Registered | News::Gone(_) | News::President(_) | News::Over(_) => {}
         }
         self.0.turn.notify_waiters();

@@ -36,15 +36,15 @@ impl Shell {
         None
     }
 
-    /// Answers a read, and refuses a change: the daemon is about to end.
-    pub(super) fn only_read(&mut self, asked: Asked) {
+    /// Answers a read, and refuses a change.
+    pub(super) fn only_read(&mut self, asked: Asked, why: fn() -> Refusal) -> Option<Fact> {
         let Asked { from, request, privileged, answers } = asked;
-        let ending = "rgmd on this node is being stopped or upgraded";
         let outcome = match self.sort(&from, request, privileged) {
             Sorted::Read(outcome) => outcome,
-            Sorted::Change { .. } => Err(Refusal::new(SchaErr::Reconf, ending, "try again in a moment")),
+            Sorted::Change { .. } => Err(why()),
         };
         Answers::last(answers, outcome);
+        None
     }
 
     fn change(&mut self, from: NodeName, command: Command, answers: Answers, remarks: Vec<String>) -> Fact {

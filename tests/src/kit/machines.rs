@@ -427,6 +427,12 @@ impl Machine {
         Some((epoch.trim().parse().ok()?, name.to_owned()))
     }
 
+    /// How many lines of its rgmd's log say this.
+    pub fn says(&self, words: &str) -> usize {
+        let log = fs::read_to_string(self.dir.join("rgmd.log")).unwrap_or_default();
+        log.lines().filter(|line| line.contains(words)).count()
+    }
+
     /// Sends a signal to one of its daemons.
     pub fn signal(&self, daemon: &str, signal: Signal) -> Result<u32> {
         let pid = self.daemon(daemon).with_context(|| format!("{} has no {daemon}", self.name))?;
@@ -449,7 +455,8 @@ impl Machine {
         networks::run(&format!("ip -n {} -o -4 addr show dev eth0", self.netns), &[])
     }
 
-    fn ip(&self, line: &str) -> Result<()> {
+    /// Changes something of its network, in the words of ip(8).
+    pub fn ip(&self, line: &str) -> Result<()> {
         run(&format!("ip -n {} {line}", self.netns))
     }
 

@@ -1,9 +1,8 @@
-//! Presidents that end, or can't do their work; etcd that is away; and a cluster that grows.
+//! Presidents that end, or can't do their work; and a cluster that grows.
 
 use crate::beating;
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
-use rgm_tests::kit::cluster::is_alive;
 use rgm_tests::kit::machines::{Options, Site};
 use rgm_tests::kit::{DevCluster, until};
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -55,23 +54,6 @@ fn a_president_that_cannot_store_what_it_decided_gives_way_to_a_later_epoch() ->
         site.ok("clrg offline g")?;
         site.ok("clrg online g")?;
         until("it has come up once more", || Ok((beats.changes()?.len() == 1).then_some(())))?;
-        Ok(())
-    })
-}
-
-#[test]
-fn when_most_of_etcd_is_gone_everything_ends_and_comes_back_with_it() -> Result<()> {
-    Site::play(&Options::default(), |site| {
-        let beats = beating(site, 2)?;
-        site.etcd.kill(0)?;
-        site.etcd.kill(1)?;
-        let pid = beats.all()?.last().map(|beat| beat.pid);
-        until("it is killed", || Ok(pid.is_some_and(|pid| !is_alive(pid)).then_some(())))?;
-        site.etcd.spawn(0)?;
-        site.etcd.spawn(1)?;
-        site.etcd.wait()?;
-        site.wait_for_nodes(&[true, true, true])?;
-        until("it beats again", || Ok((beats.changes()?.len() == 1).then_some(())))?;
         Ok(())
     })
 }

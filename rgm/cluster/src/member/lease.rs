@@ -1,18 +1,28 @@
 //! The lease of this node, and the deadman that goes with it.
 
+use super::accord::Accord;
 use super::view::View;
-use super::{ArmError, Deadman, RENEWALS, RETRY};
+use super::{ArmError, RENEWALS, RETRY};
 use crate::clock;
 use crate::rules::{Held, Tenure};
 use rgm_etcd::{Client, Error};
 use rgm_types::Millis;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
+
+/// Why it is renewed no more.
+pub enum Over {
+    /// It is gone, but all nodes have agreed to wait for etcd: another one may be obtained.
+    Lost,
+    /// This node is none of the cluster any more.
+    Ended(String),
+}
 
 /// See the module.
 pub struct Lease {
     client: Client,
-    deadman: Box<dyn Deadman>,
+    accord: Rc<Accord>,
     asked_ttl: Duration,
     tenure: Tenure,
     reached: bool,
@@ -22,7 +32,7 @@ impl Lease {
     /// None yet. `former`: the deadline of a former life that may still run something.
     pub fn new(
         client: Client,
-        deadman: Box<dyn Deadman>,
+        accord: Rc<Accord>,
         ttl: Duration,
         margin: Duration,
         former: Option<Millis>,
@@ -30,13 +40,16 @@ impl Lease {
         // Whichever member of etcd does not answer, there is time to ask all others, twice.
         let client = client.with_timeout(ttl / RENEWALS);
         let tenure = Tenure::new(millis(ttl), millis(margin), former);
-        Self { client, deadman, asked_ttl: ttl, tenure, reached: true }
+        Self { client, accord, asked_ttl: ttl, tenure, reached: true }
     }
 
     /// Gets one, and arms the deadman for it; tries until it has both, or the deadman has fired. The
     /// lease to register under.
     pub async fn obtain(&mut self) -> Result<i64, String> {
         loop {
+            if self.accord.is_over(self.tenure.deadline()) {
+                return Err("etcd gave no lease in time".to_owned());
+            }
             self.tenure.ask(clock::since_boot());
             match self.client.grant(seconds(self.asked_ttl)).await {
                 Ok(lease) => {
@@ -47,6 +60,7 @@ impl Lease {
                             "etcd gives no lease shorter than {ttl:?}: a dead node is noticed that late"
                         );
                     }
+                    self.accord.set_span(millis(ttl));
                     let deadline = self.tenure.granted(lease.id, millis(ttl), clock::since_boot());
                     let armed = self.arm(deadline)?;
                     self.tenure.armed(armed);
@@ -65,12 +79,13 @@ impl Lease {
     /// The registration hangs on it now: so does the deadline.
     pub fn registered(&mut self) -> Result<(), String> {
         let deadline = self.tenure.registered();
+        self.accord.renewed(self.tenure.sent());
         // Where that fails it stays as it was, until the next renewal moves it, or fires early.
         self.arm(deadline).map(drop)
     }
 
     /// Renews it until that is not possible any more; says why.
-    pub async fn renewals(&mut self) -> String {
+    pub async fn renewals(&mut self) -> Over {
         loop {
             let next = self.tenure.renew_at(RENEWALS);
             sleep(Duration::from_millis(next.since(clock::since_boot()).0)).await;
@@ -81,12 +96,13 @@ impl Lease {
     }
 
     /// Renews it once, trying as long as there is time.
-    async fn renew(&mut self) -> Result<(), String> {
+    async fn renew(&mut self) -> Result<(), Over> {
         loop {
             let now = clock::since_boot();
-            let left = Duration::from_millis(self.tenure.left(now).0);
+            let left = self.tenure.left(now).max(self.accord.left(now));
+            let left = Duration::from_millis(left.0);
             if left.is_zero() {
-                return Err("its lease could not be renewed in time".to_owned());
+                return Err(Over::Ended("its lease could not be renewed in time".to_owned()));
             }
             self.tenure.ask(now);
             let renewed = timeout(left, self.client.keep_alive(self.tenure.lease())).await;
@@ -94,13 +110,20 @@ impl Lease {
                 Ok(Ok(ttl)) if ttl > 0 => {
                     self.said(true, "");
                     let deadline = self.tenure.renewed(clock::since_boot());
-                    let armed = self.arm(deadline)?;
+                    let armed = self.arm(deadline).map_err(Over::Ended)?;
                     self.tenure.armed(armed);
                     if armed {
+                        self.accord.renewed(self.tenure.sent());
                         return Ok(());
                     }
                 }
-                Ok(Ok(_)) => return Err("its lease was gone when it was renewed".to_owned()),
+                Ok(Ok(_)) if self.accord.left(clock::since_boot()) > Millis(0) => {
+                    tracing::warn!("the lease of this node is gone; another one is obtained");
+                    self.tenure.lost();
+                    self.accord.lost();
+                    return Err(Over::Lost);
+                }
+                Ok(Ok(_)) => return Err(Over::Ended("its lease was gone when it was renewed".to_owned())),
                 Ok(Err(error)) => self.said(false, &error.to_string()),
                 Err(_) => self.said(false, "no answer"),
             }
@@ -110,7 +133,7 @@ impl Lease {
 
     /// Whether the deadman is armed for that; an error if it has fired.
     fn arm(&mut self, deadline: Millis) -> Result<bool, String> {
-        match self.deadman.arm(deadline) {
+        match self.accord.arm(deadline) {
             Ok(()) => Ok(true),
             Err(fired @ ArmError::Fired) => Err(fired.to_string()),
             Err(ArmError::Failed(error)) => {
@@ -131,7 +154,7 @@ impl Lease {
             tracing::warn!("this node was not registered any more: its place is not held");
         }
         let Held { deadline, revoke } = self.tenure.hold(held, lease.id, millis(ttl));
-        if let Some(Err(error)) = deadline.map(|deadline| self.deadman.arm(deadline)) {
+        if let Some(Err(error)) = deadline.map(|deadline| self.accord.arm(deadline)) {
             tracing::error!("the deadline of this node stays as it is: {error}");
         }
         // With the old one goes the presidency.
@@ -149,7 +172,7 @@ impl Lease {
     }
 }
 
-fn millis(span: Duration) -> Millis {
+pub fn millis(span: Duration) -> Millis {
     Millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 

@@ -17,6 +17,11 @@
 //! before T has passed since then: until then, less the margin, it may live. No two clocks are
 //! compared. One node that is silent, and there is no agreement: each ends at its deadline.
 //!
+//! **The end.** Once etcd answers it again the president asks everybody to leave (*Leave r*). Whoever
+//! lives by its lease again, or does not live by the agreement, does so and says it (*Left r*); when all
+//! have, nobody is to be waited for any more, and promises are void (*Released r*). Where that does not
+//! come about they end by themselves.
+//!
 //! **Who promises.** Whoever knows the asker as president and finds that etcd does not answer either,
 //! or has promised already and still keeps it. A node that is elected while it keeps a promise declines.
 //! A promise outlives the daemon that made it: see [`Pact::begun`].
@@ -36,6 +41,12 @@ pub enum Said {
     Promise,
     /// By the president: everybody has promised.
     Agreed,
+    /// By the president: do you live without it?
+    Leave,
+    /// To the president: yes.
+    Left,
+    /// By the president: everybody does, and no promise up to this round holds any more.
+    Released,
 }
 
 /// A word of the agreement.
@@ -45,6 +56,8 @@ pub struct Word {
     pub epoch: u64,
     /// Which round of it.
     pub round: u64,
+    /// T, in milliseconds.
+    pub span: Millis,
     /// What.
     pub said: Said,
 }
@@ -58,6 +71,17 @@ pub struct Letter {
     pub word: Word,
 }
 
+/// What a node is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bond {
+    /// Nothing.
+    Free,
+    /// To stand for no election and to take nobody for dead, who or whatever that was promised to.
+    Quiet,
+    /// The same; promised to this president.
+    Promised(Term),
+}
+
 /// This node's part in it. All times are those of its own `CLOCK_BOOTTIME`.
 #[derive(Debug)]
 pub struct Pact {
@@ -66,8 +90,8 @@ pub struct Pact {
     /// T.
     span: Millis,
     margin: Millis,
-    /// No election is stood for before: a former life of this daemon may have promised that.
-    quiet_until: Millis,
+    /// When this daemon began, whose former life may have promised something.
+    begun_at: Option<Millis>,
     promise: Option<Promise>,
     lead: Option<Lead>,
     /// Rounds are counted by this daemon, whatever presidency they are of.
@@ -98,46 +122,43 @@ struct Round {
 struct Lead {
     term: Term,
     round: u64,
+    span: Millis,
     promised: BTreeSet<NodeName>,
     agreed_at: Option<Millis>,
+    /// Who lives without it. A round that is left is never agreed.
+    left: Option<BTreeSet<NodeName>>,
 }
 
 impl Pact {
     /// Nothing is promised.
-    pub fn new(nodes: BTreeSet<NodeName>, span: Millis, margin: Millis) -> Self {
-        Self { nodes, span, margin, quiet_until: Millis(0), promise: None, lead: None, rounds: 0 }
+    pub fn new(span: Millis, margin: Millis) -> Self {
+        let nodes = BTreeSet::new();
+        Self { nodes, span, margin, begun_at: None, promise: None, lead: None, rounds: 0 }
+    }
+
+    /// What T is: the time to live of a lease. A node promises nothing for longer.
+    pub fn set_span(&mut self, span: Millis) {
+        self.span = span;
+    }
+
+    /// All nodes that are configured, as a president has to know them.
+    pub fn set_nodes(&mut self, nodes: BTreeSet<NodeName>) {
+        self.nodes = nodes;
     }
 
     /// This daemon begins, and a former life of it left word that it had promised something: whatever
     /// that was, it has been kept a time T from now.
     pub fn begun(&mut self, now: Millis) {
-        self.quiet_until = now.after(self.span);
+        self.begun_at = Some(now);
     }
 
-    /// Every promise lasts that long: as a lease does.
-    pub fn set_span(&mut self, span: Millis) {
-        self.span = span;
-    }
-
-    /// This node may stand for election, and believe that whoever is registered no more is dead.
-    pub fn is_free(&self, now: Millis) -> bool {
-        now >= self.free_at()
-    }
-
-    /// When it is.
-    pub fn free_at(&self) -> Millis {
-        let until = self.promise.as_ref().map_or(Millis(0), |promise| promise.until);
-        until.max(self.quiet_until)
-    }
-
-    /// It has a promise to keep, made in this life.
-    pub fn is_bound(&self, now: Millis) -> bool {
-        self.promise.as_ref().is_some_and(|promise| now < promise.until)
-    }
-
-    /// This presidency may be this node's, as far as promises go.
-    pub fn allows(&self, term: &Term, now: Millis) -> bool {
-        self.is_free(now) || self.promise.as_ref().is_some_and(|promise| promise.to == *term)
+    /// What binds this node.
+    pub fn bond(&self, now: Millis) -> Bond {
+        match &self.promise {
+            Some(promise) if now < promise.until => Bond::Promised(promise.to.clone()),
+            Some(_) | None if self.begun_at.is_some_and(|at| now < at.after(self.span)) => Bond::Quiet,
+            Some(_) | None => Bond::Free,
+        }
     }
 
     /// Until when the agreement lets this node live.
@@ -147,34 +168,39 @@ impl Pact {
 
     /// As president while etcd does not answer: what is to be asked of whom now.
     pub fn ask(&mut self, term: &Term, now: Millis) -> Vec<Letter> {
-        let again = self.lead.as_ref().filter(|lead| lead.term == *term);
+        let again = self.lead.as_ref().filter(|lead| lead.term == *term && lead.left.is_none());
         let step = match again {
             // The last round may never have been agreed: this one follows none.
             None => 2,
             Some(lead) => {
-                u64::from(lead.agreed_at.is_some_and(|at| now >= at.after(Millis(self.span.0 / 4))))
+                // Only the second round lets anybody live: it follows at once.
+                let wait = if self.alive_until().is_some() { self.span.0 / 4 } else { 0 };
+                u64::from(lead.agreed_at.is_some_and(|at| now >= at.after(Millis(wait))))
             }
         };
         if step > 0 {
             self.rounds += step;
-            let (round, promised) = (self.rounds, BTreeSet::new());
-            self.lead = Some(Lead { term: term.clone(), round, promised, agreed_at: None });
+            let (round, span, promised) = (self.rounds, self.span, BTreeSet::new());
+            self.lead = Some(Lead { term: term.clone(), round, span, promised, agreed_at: None, left: None });
         }
         let Some(lead) = self.lead.as_ref().filter(|lead| lead.agreed_at.is_none()) else { return vec![] };
-        let word = Word { epoch: lead.term.epoch, round: lead.round, said: Said::Ask };
+        let word = lead.word(Said::Ask);
         let silent = self.nodes.difference(&lead.promised);
         silent.map(|node| Letter { to: node.clone(), word: word.clone() }).collect()
+    }
+
+    /// As president that etcd answers again: what is to be asked of whom now. Nothing: it is over.
+    pub fn leave(&mut self) -> Vec<Letter> {
+        let Some(lead) = &mut self.lead else { return vec![] };
+        let word = lead.word(Said::Leave);
+        let left = lead.left.get_or_insert_default();
+        let others = self.nodes.difference(left);
+        others.map(|node| Letter { to: node.clone(), word: word.clone() }).collect()
     }
 
     /// As president: no more of it.
     pub fn cease(&mut self) {
         self.lead = None;
-    }
-
-    /// Who has not promised the round that is asked for.
-    pub fn silent(&self) -> Vec<NodeName> {
-        let lead = self.lead.as_ref().filter(|lead| lead.agreed_at.is_none());
-        lead.map_or_else(Vec::new, |lead| self.nodes.difference(&lead.promised).cloned().collect())
     }
 
     /// A word has come. `president` is who this node knows as president, `alone` that etcd does not
@@ -194,6 +220,13 @@ impl Pact {
                 self.agreed(from, word, now);
                 vec![]
             }
+            Said::Leave => self.leaves(from, word, alone, now).into_iter().collect(),
+            Said::Left => self.left(from, word),
+            Said::Released => {
+                self.promise
+                    .take_if(|promise| promise.is_of(from, word) && promise.round.number <= word.round);
+                vec![]
+            }
         }
     }
 
@@ -206,7 +239,10 @@ impl Pact {
         now: Millis,
     ) -> Option<Letter> {
         let is_theirs = |term: &Term| term.node == *from && term.epoch == word.epoch;
-        let until = now.after(self.span);
+        if word.span > self.span {
+            return None;
+        }
+        let until = now.after(word.span);
         match self.promise.take_if(|promise| now < promise.until) {
             Some(kept) if is_theirs(&kept.to) && word.round >= kept.round.number => {
                 let newer = word.round > kept.round.number;
@@ -228,10 +264,13 @@ impl Pact {
     }
 
     fn promised(&mut self, from: &NodeName, word: &Word, now: Millis) -> Vec<Letter> {
-        let of_this = |lead: &&mut Lead| lead.term.epoch == word.epoch && lead.round == word.round;
-        let Some(lead) = self.lead.as_mut().filter(of_this) else { return vec![] };
+        let Some(lead) = self.lead.as_mut().filter(|lead| lead.is_asked(word)) else { return vec![] };
         lead.promised.insert(from.clone());
-        if lead.agreed_at.is_some() || !self.nodes.is_subset(&lead.promised) {
+        let silent = self.nodes.difference(&lead.promised).count();
+        if lead.agreed_at.is_some()
+            || lead.left.is_some()
+            || silent > usize::from(mutant!(AgreeWithOneSilent))
+        {
             return vec![];
         }
         lead.agreed_at = Some(now);
@@ -240,12 +279,52 @@ impl Pact {
     }
 
     fn agreed(&mut self, from: &NodeName, word: &Word, now: Millis) {
-        let life = Millis(self.span.0.saturating_sub(self.margin.0));
+        let life = word.span.since(self.margin);
         let Some(promise) = self.promise.as_mut().filter(|promise| now < promise.until) else { return };
-        let theirs = promise.to.node == *from && promise.to.epoch == word.epoch;
-        let this = theirs && promise.round.number == word.round;
+        let this = promise.is_of(from, word) && promise.round.number == word.round;
         let former = promise.former.filter(|former| this && former.number + 1 == word.round);
-        promise.alive_until = promise.alive_until.max(former.map(|former| former.at.after(life)));
+        let from = |former: Round| if mutant!(LiveFromAgreement) { now } else { former.at };
+        promise.alive_until = promise.alive_until.max(former.map(|former| from(former).after(life)));
+    }
+
+    /// Whether it leaves: whoever lives by the agreement alone does not.
+    fn leaves(&mut self, from: &NodeName, word: &Word, alone: bool, now: Millis) -> Option<Letter> {
+        if alone && self.alive_until().is_some_and(|until| now < until) {
+            return None;
+        }
+        if let Some(promise) = &mut self.promise {
+            // Nor does it by a round whose agreement is still on its way.
+            (promise.alive_until, promise.former) = (None, None);
+        }
+        Some(Letter { to: from.clone(), word: Word { said: Said::Left, ..word.clone() } })
+    }
+
+    fn left(&mut self, from: &NodeName, word: &Word) -> Vec<Letter> {
+        let Some(lead) = self.lead.as_mut().filter(|lead| lead.is_asked(word)) else { return vec![] };
+        let Some(left) = &mut lead.left else { return vec![] };
+        left.insert(from.clone());
+        if !self.nodes.is_subset(left) {
+            return vec![];
+        }
+        self.lead = None;
+        let word = Word { said: Said::Released, ..word.clone() };
+        self.nodes.iter().map(|node| Letter { to: node.clone(), word: word.clone() }).collect()
+    }
+}
+
+impl Promise {
+    fn is_of(&self, from: &NodeName, word: &Word) -> bool {
+        self.to.node == *from && self.to.epoch == word.epoch
+    }
+}
+
+impl Lead {
+    fn word(&self, said: Said) -> Word {
+        Word { epoch: self.term.epoch, round: self.round, span: self.span, said }
+    }
+
+    fn is_asked(&self, word: &Word) -> bool {
+        self.term.epoch == word.epoch && self.round == word.round
     }
 }
 

@@ -1,9 +1,11 @@
 //! The roll of the cluster, kept in etcd: what is seen there is told, and this node does its part.
 
+use super::accord::Accord;
 use super::{Errand, News, RETRY, Registration};
 use crate::rules::{Part, Place, Roll};
 use rgm_etcd::{Client, Error, Keys, Range, Txn, WatchEnd};
 use rgm_types::NodeName;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep;
@@ -22,6 +24,7 @@ pub struct View {
     keys: Keys,
     news: UnboundedSender<News>,
     node: NodeName,
+    accord: Rc<Accord>,
     roll: Roll,
 }
 
@@ -33,9 +36,10 @@ impl View {
         news: UnboundedSender<News>,
         node: NodeName,
         mine: Registration,
+        accord: Rc<Accord>,
     ) -> Self {
         let roll = Roll::new(keys.clone(), node.clone(), mine);
-        Self { client, keys, news, node, roll }
+        Self { client, keys, news, node, accord, roll }
     }
 
     /// Registers this node under a lease, in the place of a former life of it on this boot. While
@@ -107,14 +111,19 @@ impl View {
     /// All there is now; the revision it was read at.
     async fn look(&mut self) -> Result<i64, Error> {
         let page = self.client.range(Range::prefix(self.keys.live())).await?;
+        let bound = self.roll.bind(self.accord.bond());
+        self.tell(bound);
         let news = self.roll.look(&page);
         self.tell(news);
+        self.accord.set_term(self.roll.term());
         Ok(page.revision)
     }
 
     async fn watch(&mut self, revision: i64, errands: &mut UnboundedReceiver<Errand>) -> Result<End, Error> {
         let mut watch = self.client.watch(&self.keys.live(), revision).await?;
         loop {
+            let bound = self.roll.bind(self.accord.bond());
+            self.tell(bound);
             match self.roll.part() {
                 Part::Replaced(why) => return Ok(End::Replaced(why)),
                 Part::Write(txn) => drop(self.done(txn).await?),
@@ -125,13 +134,20 @@ impl View {
                     Ok(changes) => for change in &changes {
                         let news = self.roll.change(change);
                         self.tell(news);
+                        self.accord.set_term(self.roll.term());
                     },
                     Err(WatchEnd::Compacted(_)) => return Err(Error::Compacted),
                     Err(WatchEnd::Broken(error)) => return Err(error),
                 },
-                Some(errand) = errands.recv() => if let Some(span) = self.roll.asked(&errand) {
-                    return Ok(End::Parked(span));
-                },
+                () = self.accord.stirs() => {}
+                Some(errand) = errands.recv() => {
+                    if let Errand::Nodes(nodes) = &errand {
+                        self.accord.set_nodes(nodes.clone());
+                    }
+                    if let Some(span) = self.roll.asked(&errand) {
+                        return Ok(End::Parked(span));
+                    }
+                }
             }
         }
     }

@@ -112,7 +112,7 @@ impl Hall {
         match read_one(&mut stream, HELLO_LEN_MAX).await.map_err(|e| Turned::tls(&e))? {
             (Kind::Welcome, _) => self.seat(shown, hello, stream),
             (Kind::Refused, why) => Err(Turned::plain(format!("it refuses this node: {}", reason(&why)))),
-            (kind @ (Kind::Hello | Kind::Beat | Kind::Message), _) => {
+            (kind @ (Kind::Hello | Kind::Beat | Kind::Message | Kind::Aside), _) => {
                 Err(Turned::plain(format!("it sent a {kind:?} frame in place of a welcome")))
             }
         }

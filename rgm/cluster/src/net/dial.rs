@@ -130,7 +130,7 @@ pub(super) fn hello(kind: Kind, payload: &[u8]) -> Result<Hello, String> {
         Kind::Hello => {
             serde_json::from_slice(payload).map_err(|error| format!("its hello is not understood: {error}"))
         }
-        Kind::Refused | Kind::Welcome | Kind::Beat | Kind::Message => {
+        Kind::Refused | Kind::Welcome | Kind::Beat | Kind::Message | Kind::Aside => {
             Err(format!("it begins with a {kind:?} frame"))
         }
     }

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Beat = 4,
     /// A message.
     Message = 5,
+    /// An aside: see [`super::Hub::say`].
+    Aside = 6,
 }
 
 /// What is no frame.
@@ -61,6 +63,7 @@ fn head(bytes: [u8; HEAD_LEN], max: usize) -> Result<(Kind, usize), FrameError> 
         3 => Kind::Welcome,
         4 => Kind::Beat,
         5 => Kind::Message,
+        6 => Kind::Aside,
         other => return Err(FrameError::Kind(other)),
     };
     let len = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);

@@ -53,7 +53,7 @@ pub(super) fn line(settings: &LinkSettings) -> (Line, UnboundedReceiver<Vec<u8>>
 impl Line {
     /// Puts a message behind those sent before. What finds no room breaks the connection: nobody
     /// would otherwise learn that something is missing between two messages.
-    pub fn send(&self, message: &[u8]) -> bool {
+    pub fn send(&self, kind: Kind, message: &[u8]) -> bool {
         let pulse = &self.pulse;
         if pulse.broken.get().is_some() {
             return false;
@@ -68,7 +68,7 @@ impl Line {
             pulse.break_off(Ended::Full { max: pulse.queue_bytes_max });
             return false;
         }
-        self.queue.send(frame::encode(Kind::Message, message)).is_ok()
+        self.queue.send(frame::encode(kind, message)).is_ok()
     }
 
     /// See [`Pulse`].
@@ -132,9 +132,9 @@ mod tests {
     fn a_message_that_finds_no_room_breaks_the_line_and_none_gets_past_it() {
         let settings = LinkSettings { queue_bytes_max: 140, ..LinkSettings::default() };
         let (line, mut queue) = line(&settings);
-        assert!(line.send(b"0123456789"));
-        assert!(!line.send(b"0123456789"));
-        assert!(!line.send(b"1"), "it would have found room");
+        assert!(line.send(Kind::Message, b"0123456789"));
+        assert!(!line.send(Kind::Message, b"0123456789"));
+        assert!(!line.send(Kind::Message, b"1"), "it would have found room");
         assert_eq!(line.pulse().broken.get(), Some(&Ended::Full { max: 140 }));
         assert_eq!(line.pulse().queued(), 74);
         assert_eq!(queue.try_recv().map(|frame| frame.len()), Ok(15));

@@ -101,8 +101,8 @@ impl Link {
         self.condition.send_replace(Condition { line: Some(line), since: SystemTime::now(), why_down: None });
         // Whoever is told so may send at once.
         let _nobody = self.events.send(NetEvent::Up { node: node.clone(), incarnation });
-        let (settings, events) = (&self.me.settings, &self.events);
-        let talk = talk(connection, Talk { settings, pulse: &pulse, queue, events, room });
+        let (settings, events, asides) = (&self.me.settings, &self.events, &self.me.asides);
+        let talk = talk(connection, Talk { settings, pulse: &pulse, queue, events, asides, room });
         let mut newer = None;
         let why = tokio::select! {
             biased;

@@ -39,6 +39,8 @@ pub(super) struct Talk<'a> {
     pub queue: UnboundedReceiver<Vec<u8>>,
     /// Where messages go.
     pub events: &'a UnboundedSender<NetEvent>,
+    /// Where asides go.
+    pub asides: &'a UnboundedSender<(NodeName, Vec<u8>)>,
     /// Bytes of messages that may wait there.
     pub room: &'a Arc<Semaphore>,
 }
@@ -47,9 +49,9 @@ pub(super) struct Talk<'a> {
 /// dropped, no further message of the connection is delivered.
 pub(super) async fn talk(connection: Connection, talk: Talk<'_>) -> Ended {
     let Connection { node, incarnation, stream } = connection;
-    let Talk { settings, pulse, queue, events, room } = talk;
+    let Talk { settings, pulse, queue, events, asides, room } = talk;
     let (reader, writer) = split(*stream);
-    let hearing = Hearing { settings, pulse, events, room, node, incarnation };
+    let hearing = Hearing { settings, pulse, events, asides, room, node, incarnation };
     // In this order: whoever slept, with the machine or alone, first finds that it did, and does not
     // deliver what it meanwhile got from a side that has given it up.
     tokio::select! {
@@ -76,6 +78,7 @@ struct Hearing<'a> {
     settings: &'a LinkSettings,
     pulse: &'a Pulse,
     events: &'a UnboundedSender<NetEvent>,
+    asides: &'a UnboundedSender<(NodeName, Vec<u8>)>,
     room: &'a Arc<Semaphore>,
     node: NodeName,
     incarnation: u64,
@@ -108,6 +111,8 @@ impl Hearing<'_> {
             match kind {
                 Kind::Beat => {}
                 Kind::Message => self.deliver(payload).await?,
+                // Whoever does not listen misses nothing that it could not miss.
+                Kind::Aside => drop(self.asides.send((self.node.clone(), payload))),
                 Kind::Hello | Kind::Refused | Kind::Welcome => {
                     return Err(Ended::Frame(format!("it sent a {kind:?} frame in the middle")));
                 }

@@ -160,6 +160,7 @@ impl Duty {
                 let kept = term.as_ref().filter(|term| self.is_mine(term)).map(|term| term.epoch);
                 told.deposed = told.changed && self.chair.is_some() && kept != self.chair();
             }
+            News::FailSafe(_) => {}
             News::Over(why) => {
                 told.deposed = self.chair.is_some();
                 self.over = Some(why.clone());

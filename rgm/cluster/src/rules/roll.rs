@@ -1,10 +1,11 @@
 //! Who is there and who is president, as etcd tells it; and what this node writes there itself.
 
+use crate::member::pact::Bond;
 use crate::member::{Errand, News, Registration, Term};
 use rgm_etcd::{Change, ChangeKind, Compare, Keys, Kv, Op, Page, Txn};
 use rgm_types::NodeName;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What lies under the president's key.
@@ -24,6 +25,10 @@ pub struct Roll {
     term: Option<Term>,
     /// A presidency of this epoch, or an older one, is not taken, and given up where it was.
     declined: u64,
+    /// What it is bound to, with others, while etcd does not answer.
+    bond: Bond,
+    /// Registrations that went while it was: of their nodes something may run.
+    missing: BTreeSet<NodeName>,
 }
 
 /// What a node finds where it is to be registered.
@@ -54,7 +59,8 @@ pub enum Part {
 impl Roll {
     /// Nothing seen yet, nothing registered.
     pub fn new(keys: Keys, node: NodeName, mine: Registration) -> Self {
-        Self { keys, node, mine, members: BTreeMap::new(), term: None, declined: 0 }
+        let (members, missing) = (BTreeMap::new(), BTreeSet::new());
+        Self { keys, node, mine, members, term: None, declined: 0, bond: Bond::Free, missing }
     }
 
     /// The key of this node's place.
@@ -91,12 +97,14 @@ impl Roll {
     /// All there is now.
     pub fn look(&mut self, page: &Page) -> Vec<News> {
         let known = std::mem::take(&mut self.members);
+        self.missing.clear();
         self.term = None;
         page.kvs.iter().for_each(|kv| self.put(&kv.key, &kv.value, kv.create_revision));
-        let gone = known.into_keys().filter(|node| !self.members.contains_key(node));
-        let mut news: Vec<News> = gone.map(News::Gone).collect();
+        let gone: Vec<_> = known.into_iter().filter(|(node, _)| !self.members.contains_key(node)).collect();
+        let mut news: Vec<News> =
+            gone.into_iter().filter_map(|(node, registration)| self.went(node, registration)).collect();
         // Whoever is deposed learns it before it is led to a life that knows of no other president.
-        news.push(News::President(self.term.clone()));
+        news.push(self.president());
         news.push(News::Members(self.members.clone()));
         news
     }
@@ -109,15 +117,59 @@ impl Roll {
         } else if self.keys.is_president(&change.key) {
             self.term = None;
         } else if let Some(node) = self.member(&change.key) {
-            self.members.remove(&node);
-            news.push(News::Gone(node));
+            let registration = self.members.remove(&node);
+            news.extend(registration.and_then(|registration| self.went(node, registration)));
         }
         news.push(if self.keys.is_president(&change.key) {
-            News::President(self.term.clone())
+            self.president()
         } else {
             News::Members(self.members.clone())
         });
         news
+    }
+
+    /// A registration is gone. Whoever is bound believes no death: it is told of later.
+    fn went(&mut self, node: NodeName, registration: Registration) -> Option<News> {
+        if self.bond == Bond::Free || mutant!(BelieveDeathWhileBound) {
+            return Some(News::Gone(node));
+        }
+        self.missing.insert(node.clone());
+        self.members.insert(node, registration);
+        None
+    }
+
+    /// Who is president. Whoever is bound does not become it, even if it stood for election before.
+    fn president(&mut self) -> News {
+        let mine = self.term.as_ref().filter(|term| self.is_mine(term));
+        let bound = match &self.bond {
+            Bond::Free => false,
+            Bond::Quiet => true,
+            Bond::Promised(to) => mine.is_some_and(|term| term != to),
+        };
+        let epoch = mine.map_or(0, |term| term.epoch);
+        if bound && !mutant!(PresideWhileBound) {
+            self.declined = self.declined.max(epoch);
+        }
+        let declined = epoch > 0 && epoch <= self.declined;
+        News::President(self.term.clone().filter(|_| !declined))
+    }
+
+    /// What this node is bound to now. What it may believe then.
+    pub fn bind(&mut self, bond: Bond) -> Vec<News> {
+        self.bond = bond;
+        if self.bond != Bond::Free || self.missing.is_empty() {
+            return Vec::new();
+        }
+        let gone: Vec<NodeName> = std::mem::take(&mut self.missing).into_iter().collect();
+        gone.iter().for_each(|node| drop(self.members.remove(node)));
+        let mut news: Vec<News> = gone.into_iter().map(News::Gone).collect();
+        news.push(News::Members(self.members.clone()));
+        news
+    }
+
+    /// Who lies under the president's key, as far as it was seen.
+    pub fn term(&self) -> Option<&Term> {
+        self.term.as_ref()
     }
 
     fn put(&mut self, key: &[u8], value: &[u8], created: i64) {
@@ -127,7 +179,10 @@ impl Roll {
             self.term = chair.map(|Chair { node, incarnation }| Term { node, incarnation, epoch });
         } else if let Some(node) = self.member(key) {
             match serde_json::from_slice(value) {
-                Ok(registration) => drop(self.members.insert(node, registration)),
+                Ok(registration) => {
+                    self.missing.remove(&node);
+                    self.members.insert(node, registration);
+                }
                 Err(error) => tracing::error!("the registration of node {node} is not understood: {error}"),
             }
         }
@@ -144,6 +199,7 @@ impl Roll {
             Errand::Resign(epoch) => self.declined = self.declined.max(*epoch),
             Errand::Withdraw => self.declined = u64::MAX,
             Errand::Park(span) => return Some(*span),
+            Errand::Nodes(_) => {}
         }
         None
     }
@@ -153,7 +209,8 @@ impl Roll {
         if let Some(why) = self.replaced() {
             return Part::Replaced(why);
         }
-        let stands = self.declined < u64::MAX || mutant!(CampaignWithdrawn);
+        let willing = self.declined < u64::MAX || mutant!(CampaignWithdrawn);
+        let stands = willing && (self.bond == Bond::Free || mutant!(CampaignWhileBound));
         match &self.term {
             None if stands => Part::Write(self.campaign()),
             Some(term) if self.is_mine(term) && term.epoch <= self.declined => {
@@ -252,6 +309,36 @@ mod tests {
         assert_eq!(roll.part(), Part::Watch, "that was an earlier one");
         roll.asked(&Errand::Resign(9));
         assert_eq!(roll.part(), Part::Write(roll.resign(9)));
+    }
+
+    #[test]
+    fn whoever_waits_with_others_believes_no_death_and_takes_no_presidency() {
+        let mut roll = roll();
+        let other = NodeName::new("b").unwrap();
+        let president = Term { node: other, incarnation: 1, epoch: 4 };
+        roll.look(&page(&roll, None));
+        roll.bind(Bond::Promised(president));
+        assert_eq!(roll.part(), Part::Watch, "it stands for no election");
+        let mut news = roll.look(&Page { kvs: vec![], revision: 12, more: false });
+        assert!(!news.iter().any(|news| matches!(news, News::Gone(_))), "{news:?}");
+        // What it wrote before it promised may still come about.
+        news = roll.look(&page(&roll, Some(5)));
+        assert!(news.contains(&News::President(None)), "{news:?}");
+        assert_eq!(roll.part(), Part::Write(roll.resign(9)));
+        roll.look(&Page { kvs: vec![], revision: 13, more: false });
+        news = roll.bind(Bond::Free);
+        assert_eq!(news.first(), Some(&News::Gone(roll.node.clone())));
+        assert!(matches!(roll.part(), Part::Replaced(_)));
+    }
+
+    #[test]
+    fn a_presidency_outlasts_the_promise_that_was_made_to_it() {
+        let mut roll = roll();
+        roll.look(&page(&roll, Some(5)));
+        let mine = roll.term().unwrap().clone();
+        roll.bind(Bond::Promised(mine.clone()));
+        assert!(roll.look(&page(&roll, Some(5))).contains(&News::President(Some(mine))));
+        assert_eq!(roll.part(), Part::Watch);
     }
 
     #[test]

@@ -80,6 +80,17 @@ impl Tenure {
         self.deadline()
     }
 
+    /// The lease is gone, and the registration with it: nothing but an agreement of all nodes lets this
+    /// one live, until it is registered under another lease.
+    pub fn lost(&mut self) {
+        self.former = Some(Millis(0));
+    }
+
+    /// When the last request that succeeded was sent.
+    pub fn sent(&self) -> Millis {
+        self.sent
+    }
+
     /// Id of the lease.
     pub fn lease(&self) -> i64 {
         self.lease

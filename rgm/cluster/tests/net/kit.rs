@@ -62,6 +62,7 @@ impl Site {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             identity: self.identity(node),
             settings: LinkSettings::default(),
+            asides: tokio::sync::mpsc::unbounded_channel().0,
         }
     }
 
