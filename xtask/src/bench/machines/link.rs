@@ -15,7 +15,9 @@ use rgm_tests::kit::wait::pause;
 use std::time::{Duration, Instant};
 
 /// Kills of the application.
-const KILLS: usize = 20;
+const KILLS: usize = 15;
+/// How often PMF starts it again before it gives it over.
+const RETRIES: usize = 3;
 /// How long beats are watched with nothing going on.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -41,6 +43,7 @@ fn cut(yard: &Yard, pace: &Pace, site: &Site, beats: &Beats) -> Result<Row> {
         machine.unplug()?;
         spans.add(since(began, &changed(beats)?));
         machine.plug_in()?;
+        until("etcd has a leader", || leader::of_etcd(site))?;
         site.wait_for_nodes(&[true, true, true])?;
         beats.changes()?;
     }
@@ -49,9 +52,11 @@ fn cut(yard: &Yard, pace: &Pace, site: &Site, beats: &Beats) -> Result<Row> {
 }
 
 fn killed(site: &Site, beats: &Beats) -> Result<Row> {
-    site.ok("clrs set -p Retry_count=-1 r")?;
     let mut spans = Samples::default();
-    for _ in 0..KILLS {
+    for round in 0..KILLS {
+        if round % RETRIES == 0 {
+            site.ok("clrg restart g")?;
+        }
         from_now(site)?;
         let beat = until("it beats", || Ok(beats.all()?.into_iter().next()))?;
         let began = now_us();
