@@ -143,7 +143,10 @@ impl Site {
             data: machine.dir.join("etcd"),
         });
         let (heartbeat_ms, election_ms) = options.etcd_ms.unzip();
-        let setup = Setup { members: places.collect(), heartbeat_ms, election_ms, ..Setup::default() };
+        // As the handbook has it.
+        let as_documented = vec!["--pre-vote".to_owned()];
+        let members = places.collect();
+        let setup = Setup { members, heartbeat_ms, election_ms, options: as_documented, ..Setup::default() };
         let etcd = Servers::start(setup);
         if etcd.is_err() {
             unplug(&prefix, &machines);
