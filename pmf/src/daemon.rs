@@ -197,10 +197,17 @@ impl Daemon {
                 Err(error) => return Err(error.into()),
             }
             for event in &ready {
+                // Whoever died before the end was asked for is not started again behind it.
+                if self.ending {
+                    return Ok(());
+                }
                 let (data, flags) = (event.data, event.flags);
                 if let Some(token) = Token::decode(data.u64()) {
                     self.wake(token, flags);
                 }
+            }
+            if self.ending {
+                return Ok(());
             }
             self.heed_deadman();
             if self.core.next_deadline().is_some_and(|(at, _)| at <= now()) {

@@ -1,6 +1,8 @@
 //! A thousand tags.
 
-use crate::kit::{Node, eventually, signal};
+use crate::kit::{Node, eventually, lives, signal};
+use rgm_api::pmf::Request;
+use std::time::Duration;
 
 #[test]
 fn a_thousand_tags_are_started_killed_restarted_taken_over_and_ended() {
@@ -31,4 +33,24 @@ fn a_thousand_tags_are_started_killed_restarted_taken_over_and_ended() {
         assert_eq!(after.restarts, u64::from(number % 2 == 0), "{}", after.tag);
         assert_eq!(before.pids == after.pids, number % 2 == 1, "{}", after.tag);
     }
+}
+
+#[test]
+fn whoever_died_when_everything_was_told_to_end_is_not_started_again() {
+    let mut node = Node::new();
+    let living = node.living();
+    (0..20).for_each(|number| drop(node.ok(&["-c", &format!("tag{number}"), "-n", "-1", &living])));
+    node.eventually_lines("runs", 20);
+    let mut client = node.client();
+    // It is a connection that pmfd knows: what is asked on it next is seen before the ends below.
+    client.call(&Request::List { tag: None }).unwrap();
+    let pmfd = node.pmfd_pid();
+    signal(pmfd, 19);
+    client.set_time_limit(Some(Duration::from_millis(100)));
+    client.call(&Request::Shutdown { kill: true }).unwrap_err();
+    node.lines("runs").iter().for_each(|pid| signal(pid.parse().unwrap(), 9));
+    signal(pmfd, 18);
+    eventually("pmfd ends", || !lives(pmfd));
+    assert!(!node.log().contains("restarting"), "{}", node.log());
+    node.kill_pmfd();
 }
