@@ -16,8 +16,9 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a pmfd that ends may take to answer the daemon of a machine that is about to die.
-const PMFD_WAIT: Duration = Duration::from_secs(10);
+/// How long a pmfd that ends may take to answer the daemon of a machine that is about to die. The lease of
+/// the node must outlast it.
+const PMFD_WAIT: Duration = Duration::from_secs(3);
 
 impl Agent {
     /// Kills every process of this node's methods and of its pmfd, and pmfd itself; forgets them all.
@@ -45,9 +46,11 @@ impl Agent {
         }
     }
 
-    /// The surest end of everything on this machine, for one that is a node of its own.
+    /// The surest end of everything on this machine, for one that is a node of its own, and whose pmfd
+    /// does not do it.
     pub fn end_machine(&self) {
         if let Means::Machine(failfast) = self.0.setup.means {
+            kill_without_pmfd(&self.0.setup);
             machine(failfast, &self.0.setup, &mut self.0.state.borrow_mut().journal);
         }
     }
@@ -82,16 +85,17 @@ pub fn machine(failfast: Failfast, setup: &Setup, journal: &mut Journal) {
     if let Err(error) = journal.remove() {
         tracing::error!("the journal can't be removed: {error}");
     }
-    let killed = setup.cgroup.as_deref().map_or(Ok(()), kill_all_with);
+    let killed = setup.cgroup.as_deref().map_or(Ok(()), kill_below);
     if let Err(error) = killed {
-        tracing::error!("what this node has started can't be killed: {error}");
+        tracing::error!("its methods can't be killed: {error}");
     }
     let ended = Client::connect::<Refusal>(&setup.paths.pmfd_socket()).and_then(|mut client| {
         client.set_time_limit(Some(PMFD_WAIT));
         client.call(&Request::Shutdown { kill: true })
     });
     if let Err(error) = ended {
-        tracing::error!("pmfd and what it supervises can't be ended: {}", chain(&error));
+        tracing::error!("pmfd does not end what it supervises: {}", chain(&error));
+        kill_without_pmfd(setup);
     }
     std::process::exit(EXIT_ABORTED);
 }
@@ -99,13 +103,13 @@ pub fn machine(failfast: Failfast, setup: &Setup, journal: &mut Journal) {
 /// The exit status of a daemon that has killed everything on its node.
 pub const EXIT_ABORTED: i32 = 70;
 
-/// Kills the methods in this cgroup, and at the same moment everything that pmfd has beside it: pmfd may
-/// be unable to.
-fn kill_all_with(methods: &Path) -> io::Result<()> {
-    if let Some(all) = methods.parent().and_then(Cgroup::at) {
-        all.kill()?;
+/// Kills all methods of this node and at the same moment everything that pmfd supervises. A pmfd that
+/// is there would start it again.
+fn kill_without_pmfd(setup: &Setup) {
+    let all = setup.cgroup.as_deref().and_then(Path::parent).and_then(Cgroup::at);
+    if let Some(Err(error)) = all.map(|all| all.kill()) {
+        tracing::error!("what this node has started can't be killed: {error}");
     }
-    kill_below(methods)
 }
 
 /// Kills everything in a cgroup and below it, waits until nothing is left, and removes it and those
