@@ -153,7 +153,7 @@ impl schedule::Fault {
     fn machines(&self, voters: usize) -> Vec<usize> {
         match self.kind {
             kind if kind.is_of_group() => Vec::new(),
-            kind if kind.is_beyond() => vec![self.target, (self.target + 1) % voters],
+            kind if kind.is_beyond() || kind == Kind::Apart => vec![self.target, (self.target + 1) % voters],
             _one => vec![self.target],
         }
     }

@@ -2,10 +2,10 @@
 
 #[path = "machines/chaos.rs"]
 mod chaos;
-#[path = "machines/handbook.rs"]
-mod handbook;
 #[path = "machines/failsafe.rs"]
 mod failsafe;
+#[path = "machines/handbook.rs"]
+mod handbook;
 #[path = "machines/presidents.rs"]
 mod presidents;
 #[path = "machines/takeover.rs"]

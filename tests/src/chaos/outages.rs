@@ -1,7 +1,7 @@
 //! When applications did not beat, for how long, and what was going on then.
 
 use super::desk::Moved;
-use super::schedule::Fault;
+use super::schedule::{Fault, Kind};
 use super::services;
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ struct Silence {
     node: String,
     from_us: u64,
     span: Duration,
+    /// It ended with another process.
+    replaced: bool,
 }
 
 /// What the witnesses say.
@@ -58,19 +60,25 @@ impl Outages {
                 let gap = first.at_us.saturating_sub(last.at_us);
                 if gap > SILENCE_US {
                     let (node, span) = (last.node.clone(), Duration::from_micros(gap));
-                    found.silences.push(Silence { group, node, from_us: last.at_us, span });
+                    let replaced = last.life() != first.life();
+                    found.silences.push(Silence { group, node, from_us: last.at_us, span, replaced });
                 }
             }
         }
         Ok(found)
     }
 
-    /// The longest one that begins while no more goes wrong than has to be survived.
+    /// The longest one that begins while no more goes wrong than has to be survived. A stop that was killed
+    /// is not among it: its group may wait for an operator.
     pub fn longest_within(&self, struck: &[Struck]) -> Duration {
         let beyond: Vec<&Struck> = struck.iter().filter(|s| s.fault.kind.is_beyond()).collect();
         let within = self.silences.iter().filter(|silence| {
             let to_us = silence.from_us + u64::try_from(silence.span.as_micros()).unwrap_or(u64::MAX);
-            !beyond.iter().any(|b| b.from_us < to_us && silence.from_us < b.to_us + AFTER_US)
+            let stop_killed = |s: &Struck| {
+                s.fault.kind == Kind::KillMethod && s.fault.target == silence.group && s.from_us < to_us
+            };
+            !struck.iter().any(stop_killed)
+                && !beyond.iter().any(|b| b.from_us < to_us && silence.from_us < b.to_us + AFTER_US)
         });
         within.map(|silence| silence.span).max().unwrap_or_default()
     }
@@ -114,6 +122,7 @@ fn cause(silence: &Silence, struck: &[Struck], moved: &[Moved]) -> String {
     let last =
         |which: &dyn Fn(&&Struck) -> bool| struck.iter().rfind(|s| which(s)).map(|s| s.fault.kind.words());
     let words = last(&of_group)
+        .or_else(|| (!silence.replaced).then_some("(all of this machine busy)"))
         .or_else(|| asked.then_some("asked for"))
         .or_else(|| last(&|s| of_machine(s) && here(s) && lasts(s)))
         .or_else(|| last(&|s| of_machine(s) && here(s)))

@@ -10,6 +10,10 @@ const FIRST: u64 = 1_000;
 const LAST: u64 = 4_000;
 /// How often a round goes beyond what a cluster has to survive with its services.
 const BEYOND_PERCENT: usize = 15;
+/// How often a second machine is hit.
+const ASIDE_PERCENT: usize = 35;
+/// A daemon that was killed is back by then.
+const BACK_MS: u64 = 5_000;
 /// Between two commands.
 const ASK_EVERY: [u64; 2] = [200, 1_400];
 
@@ -33,6 +37,7 @@ pub enum Kind {
     Deaf,
     Mute,
     SlowLink,
+    Apart,
     Power,
     RollingRestart,
     KillTwoEtcd,
@@ -51,7 +56,7 @@ const LIGHT: [Kind; 6] = [
     Kind::FreezeMethod,
 ];
 /// One machine at a time.
-const HEAVY: [Kind; 13] = [
+const HEAVY: [Kind; 14] = [
     Kind::FreezeRgmd,
     Kind::FreezePmfd,
     Kind::KillEtcd,
@@ -63,9 +68,12 @@ const HEAVY: [Kind; 13] = [
     Kind::Deaf,
     Kind::Mute,
     Kind::SlowLink,
+    Kind::Apart,
     Kind::Power,
     Kind::RollingRestart,
 ];
+/// On a second machine at the same time: it takes nothing from etcd.
+const ASIDE: [Kind; 3] = [Kind::FreezeRgmd, Kind::FreezePmfd, Kind::FullState];
 /// Most of etcd, or of the machines, is gone.
 const BEYOND: [Kind; 4] = [Kind::KillTwoEtcd, Kind::FreezeTwoEtcd, Kind::UnplugTwo, Kind::PowerOfTwo];
 
@@ -90,6 +98,7 @@ impl Kind {
             Self::Deaf => "hears nothing",
             Self::Mute => "says nothing",
             Self::SlowLink => "slow link",
+            Self::Apart => "two do not reach each other",
             Self::Power => "power off",
             Self::RollingRestart => "rolling restart",
             Self::KillTwoEtcd => "two of etcd killed",
@@ -126,6 +135,7 @@ impl Kind {
             | Self::Deaf
             | Self::Mute
             | Self::SlowLink
+            | Self::Apart
             | Self::Power
             | Self::PowerOfTwo => [500, 16_000],
             Self::RollingRestart => [9_000, 12_000],
@@ -214,6 +224,7 @@ impl Schedule {
         }
         faults.retain(|at| at.ms < end);
         faults.sort_by_key(|at| at.ms);
+        let faults = guarded(faults);
         let mut asks = Vec::new();
         let mut now = 0;
         while now < end {
@@ -222,6 +233,21 @@ impl Schedule {
         }
         Self { faults, asks }
     }
+}
+
+/// Without those that take the other one of the two daemons which hold a node's deadline: while pmfd is
+/// frozen rgmd has to be there.
+fn guarded(faults: Vec<At<Fault>>) -> Vec<At<Fault>> {
+    let frozen: Vec<At<Fault>> =
+        faults.iter().filter(|at| at.what.kind == Kind::FreezePmfd).cloned().collect();
+    let guards = |at: &At<Fault>| {
+        frozen.iter().any(|frozen| {
+            let until = u128::from(frozen.ms) + frozen.what.lasts.as_millis();
+            let meanwhile = at.ms + BACK_MS >= frozen.ms && u128::from(at.ms) <= until;
+            at.what.target == frozen.what.target && meanwhile
+        })
+    };
+    faults.into_iter().filter(|at| at.what.kind != Kind::KillRgmd || !guards(at)).collect()
 }
 
 struct Draw {
@@ -239,11 +265,15 @@ impl Draw {
         let heavy = self.fault(kind);
         let lasts = u64::try_from(heavy.lasts.as_millis()).unwrap_or(0);
         faults.push(At { ms: now, what: heavy });
+        if !kind.is_beyond() && kind != Kind::RollingRestart && self.chance.percent(ASIDE_PERCENT) {
+            let away = 1 + self.chance.below(self.size.machines - 1);
+            let (kind, target) = (self.one(&ASIDE), (heavy.target + away) % self.size.machines);
+            let since = self.between([0, lasts]);
+            let aside = Fault { kind, target, lasts: Duration::from_millis(lasts - since) };
+            faults.push(At { ms: now + since, what: aside });
+        }
         for _ in 0..self.chance.below(5) {
-            // Together with another of the same machine nobody would hold its deadline.
-            let alone = kind == Kind::FreezePmfd;
-            let light = if alone { Kind::KillApplication } else { self.one(&LIGHT) };
-            let ms = now + self.between([0, lasts + 3_000]);
+            let (ms, light) = (now + self.between([0, lasts + 3_000]), self.one(&LIGHT));
             faults.push(At { ms, what: self.fault(light) });
         }
         now + lasts + self.between([1_000, 6_000])
@@ -272,8 +302,8 @@ impl Draw {
     fn ask(&mut self) -> (Ask, usize) {
         let group = self.chance.below(self.size.groups);
         let ask = match self.chance.below(10) {
-            0..7 => Ask::Note(group),
-            7 | 8 => Ask::Switch(group, self.chance.below(self.size.machines)),
+            0..6 => Ask::Note(group),
+            6..9 => Ask::Switch(group, self.chance.below(self.size.machines)),
             _rest => Ask::Restart(group),
         };
         (ask, self.chance.below(self.size.machines))
@@ -285,5 +315,40 @@ impl Draw {
 
     fn between(&mut self, [least, most]: [u64; 2]) -> u64 {
         least + self.chance.number() % (most - least + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const SIZE: Size = Size { machines: 3, voters: 3, groups: 20 };
+
+    #[test]
+    fn a_seed_gives_the_same_schedule_again_and_a_long_one_has_everything() {
+        let draw = |seed| Schedule::draw(seed, Duration::from_secs(1_800), SIZE);
+        assert_eq!(format!("{:?}", draw(7)), format!("{:?}", draw(7)));
+        let kinds: BTreeSet<Kind> = draw(7).faults.iter().map(|at| at.what.kind).collect();
+        let all: BTreeSet<Kind> = LIGHT.into_iter().chain(HEAVY).chain(BEYOND).collect();
+        assert_eq!(kinds, all);
+    }
+
+    #[test]
+    fn no_machine_has_two_troubles_at_once_and_no_deadline_is_left_alone() {
+        for seed in 0..100 {
+            let faults = Schedule::draw(seed, Duration::from_secs(300), SIZE).faults;
+            let until = |at: &At<Fault>| u128::from(at.ms) + at.what.lasts.as_millis();
+            for (number, one) in faults.iter().enumerate() {
+                for next in faults.iter().skip(number + 1).filter(|next| u128::from(next.ms) < until(one)) {
+                    let kinds = [one.what.kind, next.what.kind];
+                    let same = one.what.target == next.what.target;
+                    let light = kinds.iter().any(|kind| LIGHT.contains(kind));
+                    assert!(light || !same, "{one:?} {next:?}");
+                    let alone = kinds == [Kind::FreezePmfd, Kind::KillRgmd];
+                    assert!(!alone || !same, "{one:?} {next:?}");
+                }
+            }
+        }
     }
 }

@@ -63,6 +63,7 @@ impl Open {
             Kind::Deaf => site.shape_to(target, Some(NOTHING_PASSES))?,
             Kind::Mute => site.machine(target)?.shape(Some(NOTHING_PASSES))?,
             Kind::SlowLink => site.machine(target)?.shape(Some(LITTLE_PASSES))?,
+            Kind::Apart => apart(site.machine(target)?, site.machine(other)?)?,
             Kind::Power => site.cut_power(target)?,
             Kind::KillTwoEtcd => {
                 site.etcd.kill(target)?;
@@ -122,6 +123,7 @@ impl Open {
             | Kind::Deaf
             | Kind::Mute
             | Kind::SlowLink
+            | Kind::Apart
             | Kind::Power
             | Kind::KillTwoEtcd
             | Kind::FreezeTwoEtcd
@@ -178,6 +180,10 @@ impl Open {
             Kind::Unplug => site.machine(target)?.plug_in()?,
             Kind::Deaf => site.shape_to(target, None)?,
             Kind::Mute | Kind::SlowLink => site.machine(target)?.shape(None)?,
+            Kind::Apart => {
+                site.machine(target)?.shape(None)?;
+                site.machine(other)?.shape(None)?;
+            }
             Kind::Power => site.give_power(target)?,
             Kind::KillTwoEtcd => {
                 site.etcd.spawn(target)?;
@@ -245,6 +251,19 @@ impl Machine {
     fn shape(&self, queue: Option<&str>) -> Result<()> {
         tc(self.netns(), "eth0", queue)
     }
+}
+
+/// Two machines reach everybody but each other.
+fn apart(one: &Machine, other: &Machine) -> Result<()> {
+    for (from, to) in [(one, other), (other, one)] {
+        let tc = |what: &str| networks::run(&format!("tc -n {} {what}", from.netns()), &[]).map(drop);
+        tc("qdisc replace dev eth0 root handle 1: htb default 1")?;
+        tc("class add dev eth0 parent 1: classid 1:1 htb rate 10gbit")?;
+        tc("class add dev eth0 parent 1: classid 1:2 htb rate 10gbit")?;
+        tc(&format!("qdisc add dev eth0 parent 1:2 handle 20: {NOTHING_PASSES}"))?;
+        tc(&format!("filter add dev eth0 parent 1: protocol ip u32 match ip dst {}/32 flowid 1:2", to.ip))?;
+    }
+    Ok(())
 }
 
 impl Site {

@@ -5,7 +5,7 @@ use rgm_tests::chaos::{Plan, run};
 use std::time::Duration;
 
 /// With its beginning, its end and the replays it takes about a minute and a half.
-const TIME: Duration = Duration::from_secs(50);
+const TIME: Duration = Duration::from_secs(70);
 const SEED: u64 = 1;
 
 #[test]
