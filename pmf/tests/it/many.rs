@@ -46,6 +46,8 @@ fn whoever_died_when_everything_was_told_to_end_is_not_started_again() {
     client.call(&Request::List { tag: None }).unwrap();
     let pmfd = node.pmfd_pid();
     signal(pmfd, 19);
+    let stat = format!("/proc/{pmfd}/stat");
+    eventually("pmfd is frozen", || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T ")));
     client.set_time_limit(Some(Duration::from_millis(100)));
     client.call(&Request::Shutdown { kill: true }).unwrap_err();
     node.lines("runs").iter().for_each(|pid| signal(pid.parse().unwrap(), 9));
