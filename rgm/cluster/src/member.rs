@@ -10,7 +10,8 @@
 //! before its lease can expire: counted from the moment the last renewal that succeeded was *sent*,
 //! less a margin. So of a node whose registration is gone nothing runs ([`News::Gone`]), whatever
 //! became of its rgmd. A rgmd that comes back finds its place held by the lease of its former life: until
-//! it has put it under its own, the deadline of that life stays in force. A clock that runs at another rate by 200 ppm is covered by the margin many times.
+//! it has put it under its own, the deadline of that life stays in force. A clock that runs at another
+//! rate by 200 ppm is covered by the margin many times.
 //!
 //! **Epochs.** The revision at which a president's key was made is its epoch: unique, growing, and
 //! what guards its commits.
@@ -20,12 +21,14 @@
 //! All of it runs on a thread of its own, so that nothing rgmd does can hold up a renewal.
 
 mod accord;
+mod evict;
 mod lease;
 pub mod pact;
 mod view;
 
 use accord::Accord;
 pub use accord::Words;
+pub use evict::{Warrant, WarrantError, patience};
 use lease::{Lease, Over};
 use rgm_etcd::{Client, Keys};
 use rgm_types::{Millis, NodeName};
@@ -35,6 +38,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
 
 /// How often a lease is renewed within its time to live.
 const RENEWALS: u32 = 4;
@@ -42,7 +46,7 @@ const RENEWALS: u32 = 4;
 const RETRY: Duration = Duration::from_millis(100);
 
 /// What a node registers of itself, as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// Tells this life of its rgmd from all others.
     pub incarnation: u64,
@@ -54,6 +58,27 @@ pub struct Registration {
     pub lease: i64,
     /// Version of its program.
     pub version: String,
+    /// Time to live of that lease.
+    #[serde(default = "long")]
+    pub ttl_ms: u64,
+    /// Its daemon was told to end, and another one is awaited.
+    #[serde(default)]
+    pub parked: bool,
+    /// Its president does not reach it: it must end itself, and is gone when it must have.
+    #[serde(default)]
+    pub evicted: bool,
+}
+
+impl Registration {
+    /// Whether it is of the same life, under the same lease.
+    pub fn is_life(&self, other: &Self) -> bool {
+        (self.incarnation, self.lease) == (other.incarnation, other.lease)
+    }
+}
+
+/// Longer than any lease of a version that does not say how long its is.
+fn long() -> u64 {
+    120_000
 }
 
 /// Who is president.
@@ -91,6 +116,8 @@ pub enum Errand {
     Resign(u64),
     /// These are all nodes that are configured: a president has to know them.
     Nodes(BTreeSet<NodeName>),
+    /// The same, and stand for no election for that long: another one may do better.
+    StandBack(u64, Duration),
     /// Be president no more, and stand for no election: this daemon is about to end.
     Withdraw,
     /// The daemon ends for a moment, services run on: hold the place for that long, then end.
@@ -155,7 +182,7 @@ impl Member {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build()?;
         let thread = std::thread::Builder::new().name("member".to_owned());
-        let thread = thread.spawn(move || runtime.block_on(live(setup, news, asked)))?;
+        let thread = thread.spawn(move || LocalSet::new().block_on(&runtime, live(setup, news, asked)))?;
         Ok((Self { errands, thread: Some(thread) }, heard))
     }
 
@@ -180,8 +207,10 @@ async fn live(setup: Setup, news: UnboundedSender<News>, mut errands: UnboundedR
     let accord = Rc::new(Accord::new(node.clone(), incarnation, span, early, deadman));
     let mut lease = Lease::new(client.clone(), Rc::clone(&accord), ttl, margin, former);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mine = Registration { incarnation, boot, address, lease: 0, version };
-    let mut view = view::View::new(client, keys, news.clone(), node, mine, Rc::clone(&accord));
+    // Nothing of a former life runs: whatever became of that one, it is over.
+    let alone = former.is_none();
+    let mine = Registration { incarnation, boot, address, version, ..Registration::default() };
+    let mut view = view::View::new(client, keys, news.clone(), node, mine, alone, Rc::clone(&accord));
     let ended = tokio::select! {
         ended = member(&mut lease, &mut view, &news, &mut errands, &accord) => ended,
         never = accord.run(words, &news) => match never {},
@@ -213,8 +242,9 @@ async fn member(
             obtained = lease.obtain() => obtained?,
             _ = parking(errands, accord) => return Ok(None),
         };
+        let ttl = lease.ttl();
         tokio::select! {
-            () = view.register(id) => {}
+            registered = view.register(id, ttl) => registered?,
             // Nothing was registered under it, so nothing runs that it vouched for.
             _ = lease.renewals() => {
                 tracing::warn!("a lease ended before this node was registered; another one is obtained");
@@ -243,7 +273,7 @@ async fn parking(errands: &mut UnboundedReceiver<Errand>, accord: &Accord) -> Du
         match errands.recv().await {
             Some(Errand::Park(span)) => return span,
             Some(Errand::Nodes(nodes)) => accord.set_nodes(nodes),
-            Some(Errand::Resign(_) | Errand::Withdraw) => {}
+            Some(Errand::Resign(_) | Errand::StandBack(..) | Errand::Withdraw) => {}
             // The daemon has gone without a word.
             None => std::future::pending().await,
         }

@@ -54,6 +54,8 @@ mutants! {
     ParkWithoutDeadman,
     /// A node takes the place that another boot of its name still holds.
     TakePlaceOfTheLiving,
+    /// A node takes the place of its own life that was evicted, before that must have ended.
+    TakePlaceOfTheEvicted,
     /// A node that has withdrawn stands for election.
     CampaignWithdrawn,
     /// A presidency that was given up is taken once more.

@@ -76,6 +76,11 @@ impl Lease {
         }
     }
 
+    /// Its time to live, as etcd gave it.
+    pub fn ttl(&self) -> Millis {
+        self.tenure.ttl()
+    }
+
     /// The registration hangs on it now: so does the deadline.
     pub fn registered(&mut self) -> Result<(), String> {
         let deadline = self.tenure.registered();
@@ -149,7 +154,7 @@ impl Lease {
         let lease = self.client.grant(seconds(span)).await?;
         let ttl = Duration::from_secs(u64::try_from(lease.ttl_s).unwrap_or(1));
         // Armed for the longer one only once the place is held by it.
-        let held = view.hold(lease.id).await?;
+        let held = view.hold(lease.id, millis(ttl)).await?;
         if !held {
             tracing::warn!("this node was not registered any more: its place is not held");
         }

@@ -1,14 +1,16 @@
 //! The roll of the cluster, kept in etcd: what is seen there is told, and this node does its part.
 
 use super::accord::Accord;
-use super::{Errand, News, RETRY, Registration};
+use super::{Errand, News, RETRY, Registration, evict};
 use crate::rules::{Part, Place, Roll};
 use rgm_etcd::{Client, Error, Keys, Range, Txn, WatchEnd};
-use rgm_types::NodeName;
+use rgm_types::{Millis, NodeName};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::time::sleep;
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Why it is followed no longer.
 pub enum End {
@@ -24,8 +26,14 @@ pub struct View {
     keys: Keys,
     news: UnboundedSender<News>,
     node: NodeName,
+    /// Nothing runs here of any life.
+    alone: bool,
     accord: Rc<Accord>,
     roll: Roll,
+    /// Lives of nodes whose marks are removed when their time has come.
+    marked: BTreeSet<(NodeName, u64)>,
+    /// When it stands for election again.
+    stands_again: Option<Instant>,
 }
 
 impl View {
@@ -36,29 +44,34 @@ impl View {
         news: UnboundedSender<News>,
         node: NodeName,
         mine: Registration,
+        alone: bool,
         accord: Rc<Accord>,
     ) -> Self {
         let roll = Roll::new(keys.clone(), node.clone(), mine);
-        Self { client, keys, news, node, accord, roll }
+        let marked = BTreeSet::new();
+        Self { client, keys, news, node, alone, accord, roll, marked, stands_again: None }
     }
 
     /// Registers this node under a lease, in the place of a former life of it on this boot. While
-    /// another machine, or another boot, has the name, that is waited for.
-    pub async fn register(&mut self, lease: i64) {
+    /// another machine, or another boot, has the name, that is waited for; so is the end of a former life
+    /// that was evicted, unless it is certain that nothing of it runs here. The error: it was this life.
+    pub async fn register(&mut self, lease: i64, ttl: Millis) -> Result<(), String> {
+        self.roll.lasts(ttl);
         let mut said = None;
         loop {
             match self.try_register(lease).await {
-                Ok(Ok(true)) => return,
+                Ok(Ok(true)) => {
+                    self.alone = false;
+                    return Ok(());
+                }
                 // Somebody was faster.
                 Ok(Ok(false)) => {}
                 Ok(Err(other)) => {
+                    if other.evicted {
+                        self.wait_for_mark(&other).await?;
+                    }
                     if said.as_ref() != Some(&other) {
-                        tracing::warn!(
-                            "node {} is registered by another boot or another machine, at {}; waiting until \
-                             that registration ends",
-                            self.node,
-                            other.address
-                        );
+                        tracing::warn!("{}; waiting until that registration ends", self.taken(&other));
                         said = Some(other);
                     }
                 }
@@ -66,6 +79,27 @@ impl View {
             }
             sleep(RETRY).await;
         }
+    }
+
+    /// Who has the name of this node.
+    fn taken(&self, other: &Registration) -> String {
+        let (node, address) = (&self.node, &other.address);
+        match other.evicted {
+            true => format!("a life of node {node} was evicted, at {address}, and must have ended first"),
+            false => format!("node {node} is registered by another boot or another machine, at {address}"),
+        }
+    }
+
+    /// A life of this node was evicted.
+    async fn wait_for_mark(&mut self, marked: &Registration) -> Result<(), String> {
+        if self.roll.is_mine_too(marked) {
+            return Err("its president did not reach it and has evicted it".to_owned());
+        }
+        self.mind_mark(self.node.clone(), marked);
+        if self.alone && self.roll.is_same_boot(marked) {
+            self.strike(marked).await;
+        }
+        Ok(())
     }
 
     /// Once: whether it is, or who has the name otherwise.
@@ -83,7 +117,8 @@ impl View {
     }
 
     /// Puts the registration under another lease, if it is still this node's. False: it is not.
-    pub async fn hold(&mut self, lease: i64) -> Result<bool, Error> {
+    pub async fn hold(&mut self, lease: i64, ttl: Millis) -> Result<bool, Error> {
+        self.roll.parks(ttl);
         let hold = self.roll.hold(lease);
         self.done(hold).await
     }
@@ -124,6 +159,9 @@ impl View {
         loop {
             let bound = self.roll.bind(self.accord.bond());
             self.tell(bound);
+            for (node, marked) in self.roll.marked() {
+                self.mind_mark(node, &marked);
+            }
             match self.roll.part() {
                 Part::Replaced(why) => return Ok(End::Replaced(why)),
                 Part::Write(txn) => drop(self.done(txn).await?),
@@ -140,9 +178,16 @@ impl View {
                     Err(WatchEnd::Broken(error)) => return Err(error),
                 },
                 () = self.accord.stirs() => {}
+                () = until(self.stands_again) => {
+                    self.roll.stand();
+                    self.stands_again = None;
+                }
                 Some(errand) = errands.recv() => {
                     if let Errand::Nodes(nodes) = &errand {
                         self.accord.set_nodes(nodes.clone());
+                    }
+                    if let Errand::StandBack(_, span) = &errand {
+                        self.stands_again = Some(Instant::now() + *span);
                     }
                     if let Some(span) = self.roll.asked(&errand) {
                         return Ok(End::Parked(span));
@@ -152,8 +197,30 @@ impl View {
         }
     }
 
+    /// Sees to it that a mark is removed, when its time has come.
+    fn mind_mark(&mut self, node: NodeName, marked: &Registration) {
+        if self.marked.insert((node.clone(), marked.incarnation)) {
+            drop(spawn_local(evict::bury(self.client.clone(), self.keys.clone(), node, marked.clone())));
+        }
+    }
+
+    /// Nothing of this node's life that was evicted runs any more.
+    async fn strike(&self, marked: &Registration) {
+        if let Err(error) = evict::strike(&self.client, &self.keys, &self.node, marked).await {
+            tracing::warn!("the mark of the former life of this node can't be removed: {error}");
+        }
+    }
+
     fn tell(&self, news: Vec<News>) {
         // Nobody listens any more: the daemon ends.
         news.into_iter().for_each(|news| drop(self.news.send(news)));
+    }
+}
+
+/// Until then; for ever where there is no such moment.
+async fn until(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => std::future::pending().await,
     }
 }

@@ -1,9 +1,9 @@
 //! Whom a node obeys, whose words count, and when it presides.
 
-use super::Line;
+use super::{Line, Reach, Sight};
 use crate::member::{News, Registration, Term};
-use rgm_types::NodeName;
-use std::collections::{BTreeMap, VecDeque};
+use rgm_types::{Millis, NodeName};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -28,6 +28,18 @@ struct Chair {
     epoch: u64,
     /// To the other nodes.
     lines: BTreeMap<NodeName, Line>,
+    /// Those on which nothing runs: they were gone, and have not reported since.
+    down: BTreeSet<NodeName>,
+    reach: Reach,
+}
+
+/// A node that its president does not reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Its registration.
+    pub life: Registration,
+    /// For how long.
+    pub span: Millis,
 }
 
 /// What follows from some news.
@@ -124,8 +136,10 @@ impl Duty {
     pub fn sit<'a>(&mut self, epoch: u64, names: impl IntoIterator<Item = &'a NodeName>) {
         self.boss = Some((self.me.clone(), epoch));
         let others = names.into_iter().filter(|name| **name != self.me);
-        let lines = others.map(|name| (name.clone(), Line::new(self.is_connected(name)))).collect();
-        self.chair = Some(Chair { epoch, lines });
+        let lines: BTreeMap<NodeName, Line> =
+            others.map(|name| (name.clone(), Line::new(self.is_connected(name)))).collect();
+        let down = lines.keys().filter(|name| !self.members.contains_key(*name)).cloned().collect();
+        self.chair = Some(Chair { epoch, lines, down, reach: Reach::default() });
     }
 
     /// The other nodes of which nothing runs: they are no members.
@@ -152,7 +166,10 @@ impl Duty {
             News::Gone(node) => {
                 // Nothing it said before, and that is still on its way, counts any more.
                 self.members.remove(node);
-                told.down = self.chair.is_some().then(|| node.clone());
+                if let Some(chair) = &mut self.chair {
+                    chair.down.insert(node.clone());
+                    told.down = Some(node.clone());
+                }
             }
             News::President(term) => {
                 told.changed = self.term != *term;
@@ -171,10 +188,11 @@ impl Duty {
 
     /// That life of a node is a member.
     pub fn is_member(&self, node: &NodeName, incarnation: u64) -> bool {
-        self.members.get(node).is_some_and(|member| member.incarnation == incarnation)
+        self.members.get(node).is_some_and(|member| member.incarnation == incarnation && !member.evicted)
     }
 
-    fn is_connected(&self, node: &NodeName) -> bool {
+    /// There is a link to it.
+    pub fn is_connected(&self, node: &NodeName) -> bool {
         self.connected.get(node).copied().unwrap_or(false)
     }
 
@@ -216,9 +234,32 @@ impl Duty {
     /// Another node says something to the president of that epoch: does it count?
     pub fn counts(&mut self, node: &NodeName, epoch: u64, report: u64, joined: bool) -> bool {
         let chair = self.chair.as_mut();
-        let mut chair = chair.filter(|chair| chair.epoch == epoch || mutant!(BelieveOlderEpoch));
-        let line = chair.as_mut().and_then(|chair| chair.lines.get_mut(node));
-        line.is_some_and(|line| !joined || line.comes(report))
+        let chair = chair.filter(|chair| chair.epoch == epoch || mutant!(BelieveOlderEpoch));
+        let Some(Chair { lines, down, .. }) = chair else { return false };
+        let counts = lines.get_mut(node).is_some_and(|line| !joined || line.comes(report));
+        if counts && joined {
+            down.remove(node);
+        }
+        counts
+    }
+
+    /// Who is registered, may run something, and is not reached by the president of that epoch, this
+    /// node; and whether that one reaches enough of the others to do something about it.
+    pub fn missing(&mut self, epoch: u64, now: Millis) -> Option<(BTreeMap<NodeName, Missing>, bool)> {
+        let Self { me, members, connected, chair, .. } = self;
+        let Chair { down, reach, .. } = chair.as_mut().filter(|chair| chair.epoch == epoch)?;
+        let sight = Sight { me, members, connected, down };
+        let missing = reach.look(now, sight).into_iter().filter_map(|(node, span)| {
+            let life = members.get(&node)?.clone();
+            Some((node, Missing { life, span }))
+        });
+        Some((missing.collect(), sight.is_wide()))
+    }
+
+    /// The registration of another node, if it is there; `None`: the cluster has no such node.
+    pub fn other(&self, node: &NodeName) -> Option<Option<&Registration>> {
+        let known = self.chair.as_ref().is_some_and(|chair| chair.lines.contains_key(node));
+        known.then(|| self.members.get(node))
     }
 
     // --- as a node ---
@@ -275,6 +316,7 @@ mod tests {
             address: "a:1".to_owned(),
             lease: 7,
             version: "1".to_owned(),
+            ..Registration::default()
         };
         let members = ["a", "b"].map(|name| (node(name), member(1)));
         duty.news(&News::Members(members.into()));

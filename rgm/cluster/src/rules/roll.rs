@@ -3,7 +3,7 @@
 use crate::member::pact::Bond;
 use crate::member::{Errand, News, Registration, Term};
 use rgm_etcd::{Change, ChangeKind, Compare, Keys, Kv, Op, Page, Txn};
-use rgm_types::NodeName;
+use rgm_types::{Millis, NodeName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub struct Roll {
     bond: Bond,
     /// Registrations that went while it was: of their nodes something may run.
     missing: BTreeSet<NodeName>,
+    /// It stands for no election for a while.
+    back: bool,
 }
 
 /// What a node finds where it is to be registered.
@@ -41,7 +43,7 @@ pub enum Place {
         /// Of the former life.
         former: Option<i64>,
     },
-    /// Another boot or another machine, which is waited for.
+    /// Another boot, another machine, or a life that was evicted and is not gone yet: it is waited for.
     Taken(Registration),
 }
 
@@ -59,8 +61,8 @@ pub enum Part {
 impl Roll {
     /// Nothing seen yet, nothing registered.
     pub fn new(keys: Keys, node: NodeName, mine: Registration) -> Self {
-        let (members, missing) = (BTreeMap::new(), BTreeSet::new());
-        Self { keys, node, mine, members, term: None, declined: 0, bond: Bond::Free, missing }
+        let (members, missing, bond) = (BTreeMap::new(), BTreeSet::new(), Bond::Free);
+        Self { keys, node, mine, members, term: None, declined: 0, bond, missing, back: false }
     }
 
     /// The key of this node's place.
@@ -68,11 +70,40 @@ impl Roll {
         self.keys.member(self.node.as_str())
     }
 
+    /// How long its lease lives.
+    pub fn lasts(&mut self, ttl: Millis) {
+        self.mine.ttl_ms = ttl.0;
+    }
+
+    /// Its place is about to be held for the next daemon, by a lease that lives so long.
+    pub fn parks(&mut self, ttl: Millis) {
+        (self.mine.ttl_ms, self.mine.parked) = (ttl.0, true);
+    }
+
+    /// It is of this very life.
+    pub fn is_mine_too(&self, life: &Registration) -> bool {
+        self.is_same_boot(life) && life.incarnation == self.mine.incarnation
+    }
+
+    /// It is of a life of this boot.
+    pub fn is_same_boot(&self, life: &Registration) -> bool {
+        life.boot == self.mine.boot
+    }
+
+    /// Lives that were evicted and are not gone yet.
+    pub fn marked(&self) -> Vec<(NodeName, Registration)> {
+        let marked = self.members.iter().filter(|(_, life)| life.evicted);
+        marked.map(|(node, life)| (node.clone(), life.clone())).collect()
+    }
+
     /// How this node registers under a lease, given what lies at its place.
     pub fn register(&mut self, lease: i64, found: Option<&Kv>) -> Place {
         self.mine.lease = lease;
         let former = found.and_then(|kv| serde_json::from_slice::<Registration>(&kv.value).ok());
-        let other = former.clone().filter(|former| former.boot != self.mine.boot);
+        let other = former.clone().filter(|former| {
+            let marked = former.evicted && !mutant!(TakePlaceOfTheEvicted);
+            marked || former.boot != self.mine.boot
+        });
         if let Some(other) = other.filter(|_| !mutant!(TakePlaceOfTheLiving)) {
             return Place::Taken(other);
         }
@@ -197,11 +228,20 @@ impl Roll {
     pub fn asked(&mut self, errand: &Errand) -> Option<Duration> {
         match errand {
             Errand::Resign(epoch) => self.declined = self.declined.max(*epoch),
+            Errand::StandBack(epoch, _) => {
+                self.declined = self.declined.max(*epoch);
+                self.back = true;
+            }
             Errand::Withdraw => self.declined = u64::MAX,
             Errand::Park(span) => return Some(*span),
             Errand::Nodes(_) => {}
         }
         None
+    }
+
+    /// It has stood back long enough.
+    pub fn stand(&mut self) {
+        self.back = false;
     }
 
     /// What is to be done now. Who is first where several write their names is seen by the watch.
@@ -210,7 +250,8 @@ impl Roll {
             return Part::Replaced(why);
         }
         let willing = self.declined < u64::MAX || mutant!(CampaignWithdrawn);
-        let stands = willing && (self.bond == Bond::Free || mutant!(CampaignWhileBound));
+        let free = self.bond == Bond::Free || mutant!(CampaignWhileBound);
+        let stands = willing && free && !self.back;
         match &self.term {
             None if stands => Part::Write(self.campaign()),
             Some(term) if self.is_mine(term) && term.epoch <= self.declined => {
@@ -226,6 +267,9 @@ impl Roll {
             None => Some("its registration is gone".to_owned()),
             Some(other) if other.incarnation != self.mine.incarnation => {
                 Some(format!("another rgmd registered in its place, at {}", other.address))
+            }
+            Some(mark) if mark.evicted => {
+                Some("its president did not reach it and has evicted it".to_owned())
             }
             Some(_) => None,
         }
@@ -260,7 +304,7 @@ mod tests {
 
     fn registration(incarnation: u64, boot: &str, lease: i64) -> Registration {
         let (boot, address, version) = (boot.to_owned(), "a:1".to_owned(), "1".to_owned());
-        Registration { incarnation, boot, address, lease, version }
+        Registration { incarnation, boot, address, lease, version, ..Registration::default() }
     }
 
     fn roll() -> Roll {
@@ -289,6 +333,30 @@ mod tests {
         found = kv(roll.place(), &registration(4, "another", 3), 8);
         assert!(matches!(roll.register(7, Some(&found)), Place::Taken(_)));
         assert!(matches!(roll.register(7, None), Place::Free { former: None, .. }));
+    }
+
+    #[test]
+    fn the_place_of_an_evicted_life_is_nobodys_until_it_is_gone_and_that_life_has_no_part_any_more() {
+        let mut roll = roll();
+        let evicted = Registration { evicted: true, ..registration(5, "boot", 7) };
+        let found = kv(roll.place(), &evicted, 8);
+        assert_eq!(roll.register(8, Some(&found)), Place::Taken(evicted));
+        assert_eq!(roll.marked(), []);
+        roll.look(&Page { kvs: vec![found], revision: 9, more: false });
+        assert_eq!(roll.marked().len(), 1);
+        assert!(matches!(roll.part(), Part::Replaced(why) if why.contains("evicted")));
+    }
+
+    #[test]
+    fn a_node_that_stands_back_gives_up_its_presidency_and_stands_again_later() {
+        let mut roll = roll();
+        roll.look(&page(&roll, Some(5)));
+        assert_eq!(roll.asked(&Errand::StandBack(9, Duration::from_secs(1))), None);
+        assert_eq!(roll.part(), Part::Write(roll.resign(9)));
+        roll.look(&page(&roll, None));
+        assert_eq!(roll.part(), Part::Watch);
+        roll.stand();
+        assert!(matches!(roll.part(), Part::Write(_)));
     }
 
     #[test]
