@@ -18,7 +18,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,6 +159,15 @@ impl Killer {
 
 /// Starts a method. Must be called inside a tokio runtime; returns when it has been executed.
 pub fn start(order: &Order) -> Result<Running, StartError> {
+    start_with(order, None)
+}
+
+/// The same for a program that is told on its standard input what to do.
+pub fn start_reading(order: &Order, input: BorrowedFd<'_>) -> Result<Running, StartError> {
+    start_with(order, Some(input))
+}
+
+fn start_with(order: &Order, input: Option<BorrowedFd<'_>>) -> Result<Running, StartError> {
     let (output, theirs) = Output::new().map_err(StartError::Watch)?;
     let cgroup = order.cgroup.as_ref().map(make_cgroup).transpose()?;
     let mut tree = Tree { pid: 0, cgroup, ended: true };
@@ -173,6 +182,9 @@ pub fn start(order: &Order) -> Result<Running, StartError> {
         .group(Group::Process);
     if let Some(dir) = &dir {
         launch = launch.cgroup(dir.as_fd());
+    }
+    if let Some(input) = input {
+        launch = launch.stdin(input);
     }
     let launched = match launch.start() {
         Ok(launched) => launched,

@@ -97,6 +97,7 @@ fn run(asks: &Asks) -> anyhow::Result<()> {
     let paths = Paths::from_env()?.for_cluster();
     let settings = Settings::load(paths.config())?;
     if asks.check_config {
+        settings.check(paths.config())?;
         println!("{}: good", paths.config().display());
         return Ok(());
     }

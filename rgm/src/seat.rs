@@ -11,6 +11,7 @@
 
 mod asks;
 mod deadman;
+mod fence;
 mod line;
 mod post;
 
@@ -24,9 +25,10 @@ use crate::lock::Lock;
 use crate::recorder::Recorder;
 use crate::settings::{Failfast, Settings};
 use crate::shell::{Calm, End, Hands, OnSignal, Rule, Shell, Sources};
-use crate::{Asks, clock, nodes, ready};
+use crate::{Asks, clock, nodes, ready, settings};
 use deadman::{Found, Pmfd};
-use post::{Chair, Post, given_up};
+use fence::Fencer;
+use post::{Chair, Means, Post, given_up};
 use rgm_api::chain;
 use rgm_api::{Paths, pmf};
 use rgm_ccr::{EtcdStore, Guard, Repository, StoreError};
@@ -41,6 +43,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedSender, unbounded_channel};
+use tokio::task::spawn_local;
 
 /// How soon a configuration that is not there yet is looked for again.
 const CONFIG_WAIT: Duration = Duration::from_secs(1);
@@ -102,6 +105,7 @@ pub async fn live(
     let mut setup = life::setup(&me, false, asks, settings, paths);
     let pmfd = Pmfd::new(paths.pmfd_socket(), failfast(settings), setup.cgroup.clone());
     setup.deadline = pmfd.deadline();
+    let methods = setup.cgroup.clone();
     let before = async {
         let names = configured(&etcd, &me).await?;
         let found = found(&mut pmfd.clone(), paths).await?;
@@ -127,7 +131,7 @@ pub async fn live(
     let (asides, heard) = unbounded_channel();
     let hub = hub(&cluster, &me, incarnation, settings, identity, (net, asides)).await?;
     let address = address(settings, &hub);
-    let post = Post::new(&me, incarnation, hub.clone());
+    let post = Post::new(&me, incarnation, hub.clone(), means(settings, paths, &etcd, methods)?);
     post.set_agent(agent.clone());
     let (questions, asked) = mpsc::channel(ASKED_MAX);
     let first = paths.for_cluster().rgmd_socket();
@@ -140,7 +144,7 @@ pub async fn live(
         ttl: settings.member.ttl,
         margin: settings.member.margin,
         keys: etcd.keys(),
-        client: Client::new(&etcd).map_err(|error| LifeError::Etcd(error.to_string()))?,
+        client: client(&etcd)?,
         words: Words { hub, heard, note: paths.state_dir().join("waits-for-etcd") },
         deadman: Box::new(pmfd.clone()),
         former,
@@ -157,6 +161,30 @@ pub async fn live(
     let _gone = std::fs::remove_file(&first);
     drop(lock);
     Ok(())
+}
+
+/// A client of etcd: one for each thread that speaks to it.
+fn client(etcd: &rgm_etcd::Settings) -> Result<Client, LifeError> {
+    Client::new(etcd).map_err(|error| LifeError::Etcd(error.to_string()))
+}
+
+/// What this node, as president, does about others with.
+fn means(
+    settings: &Settings,
+    paths: &Paths,
+    etcd: &rgm_etcd::Settings,
+    cgroup: Option<PathBuf>,
+) -> Result<Means, LifeError> {
+    for fault in settings::fence::faults(&settings.fence, paths.config()) {
+        tracing::warn!("{fault}");
+    }
+    Ok(Means {
+        client: client(etcd)?,
+        keys: etcd.keys(),
+        fencer: Fencer::new(settings.fence.clone(), cgroup),
+        fence_wait: settings.member.fence_wait(),
+        unreached_wait: settings.member.unreached_wait(),
+    })
 }
 
 /// The links of this node.
@@ -270,6 +298,7 @@ impl Seat<'_> {
         let end = match self.shell(epoch, events) {
             Ok(mut shell) => {
                 self.post.call_the_roll();
+                spawn_local(self.post.clone().mind_members(epoch));
                 let end = shell.run(&mut sources).await;
                 shell.give_up(&given_up());
                 end
@@ -284,10 +313,12 @@ impl Seat<'_> {
         while let Ok(asked) = sources.asked.try_recv() {
             waiting.push(asked);
         }
-        self.post.rise(waiting);
+        let stand_back = self.post.rise(waiting);
         tracing::info!(epoch, "this node is president no more");
-        if end == End::SteppedDown {
-            member.ask(Errand::Resign(epoch));
+        match stand_back {
+            Some(span) => member.ask(Errand::StandBack(epoch, span)),
+            None if end == End::SteppedDown => member.ask(Errand::Resign(epoch)),
+            None => {}
         }
         Ok(end)
     }

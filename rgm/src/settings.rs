@@ -3,6 +3,9 @@
 //! Everything has a default, so that there need not be such a file. A key that is not known is
 //! refused: a misspelt one would otherwise be silently without effect.
 
+pub mod fence;
+
+use fence::Fence;
 use rgm_cluster::net::Identity;
 use rgm_types::NodeName;
 use serde::{Deserialize, Deserializer};
@@ -40,6 +43,8 @@ pub struct Settings {
     pub tls: Option<Identity>,
     /// This node's part in a cluster of many machines.
     pub member: Member,
+    /// The devices that cut nodes off, by the names of the nodes.
+    pub fence: Fence,
 }
 
 /// See [`Settings::member`].
@@ -62,6 +67,25 @@ pub struct Member {
     /// How long the place of a node is held whose daemon was told to end: for its next version.
     #[serde(deserialize_with = "span")]
     pub upgrade_wait: Duration,
+    /// How long the president waits for a node that is registered and that it does not reach, before it
+    /// evicts it; twice `ttl` where not given.
+    #[serde(deserialize_with = "some_span")]
+    pub unreached_wait: Option<Duration>,
+    /// The same before it fences it, where it has fence devices; as long where not given.
+    #[serde(deserialize_with = "some_span")]
+    pub fence_wait: Option<Duration>,
+}
+
+impl Member {
+    /// See the field.
+    pub fn unreached_wait(&self) -> Duration {
+        self.unreached_wait.unwrap_or(self.ttl * 2)
+    }
+
+    /// See the field.
+    pub fn fence_wait(&self) -> Duration {
+        self.fence_wait.unwrap_or(self.unreached_wait())
+    }
 }
 
 impl Default for Member {
@@ -72,6 +96,8 @@ impl Default for Member {
             ttl: Duration::from_secs(5),
             margin: Duration::from_millis(500),
             upgrade_wait: Duration::from_secs(60),
+            unreached_wait: None,
+            fence_wait: None,
         }
     }
 }
@@ -114,6 +140,7 @@ impl Default for Settings {
             etcd: None,
             tls: None,
             member: Member::default(),
+            fence: Fence::default(),
         }
     }
 }
@@ -152,6 +179,15 @@ impl Settings {
         }
     }
 
+    /// What is wrong on this machine with what they name, where that is known before it is needed.
+    pub fn check(&self, path: &Path) -> Result<(), SettingsError> {
+        let faults = fence::faults(&self.fence, path);
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(SettingsError::Wrong { path: path.to_owned(), reason: faults.join("\n") })
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let settings: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         if settings.cluster.is_empty() {
@@ -165,6 +201,11 @@ impl Settings {
         if settings.member.margin * 2 > settings.member.ttl {
             return Err("member: the margin is at most half of ttl".to_owned());
         }
+        if settings.member.unreached_wait() < settings.member.ttl {
+            return Err("member: unreached_wait is at least ttl: a daemon that is started anew must have \
+                        the time to be reached again"
+                .to_owned());
+        }
         let files = [Some(&settings.commands), settings.pmfd.as_ref()];
         if let Some(path) = files.into_iter().flatten().find(|path| !path.is_absolute()) {
             return Err(format!("{}: not an absolute path", path.display()));
@@ -177,6 +218,10 @@ fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text)
         .map_err(|error| serde::de::Error::custom(format!("{text:?} is no span like \"30s\": {error}")))
+}
+
+fn some_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    span(deserializer).map(Some)
 }
 
 #[cfg(test)]
@@ -212,6 +257,10 @@ mod tests {
             ttl = "7s"
             margin = "1s"
             upgrade_wait = "30s"
+            unreached_wait = "20s"
+            fence_wait = "2s"
+            [[fence.phys-2.device]]
+            agent = "fence_virsh"
         "#;
         let expected = Settings {
             cluster: "planets".to_owned(),
@@ -233,7 +282,22 @@ mod tests {
                 ttl: Duration::from_secs(7),
                 margin: Duration::from_secs(1),
                 upgrade_wait: Duration::from_secs(30),
+                unreached_wait: Some(Duration::from_secs(20)),
+                fence_wait: Some(Duration::from_secs(2)),
             },
+            fence: Fence::from([(
+                NodeName::new("phys-2").unwrap(),
+                fence::Fenced {
+                    delay: Duration::ZERO,
+                    device: vec![fence::Device {
+                        agent: "/usr/sbin/fence_virsh".into(),
+                        level: 1,
+                        action: fence::Action::Reboot,
+                        timeout: Duration::from_secs(60),
+                        options: fence::Options::default(),
+                    }],
+                },
+            )]),
         };
         assert_eq!(Settings::parse(text), Ok(expected));
     }
@@ -252,5 +316,6 @@ mod tests {
         check("commands = \"bin\"", "absolute");
         check("[etcd]\nendpoints = ['http://e:2379']", "certificates");
         check("[member]\nmargin = '3s'", "half of ttl");
+        check("[member]\nunreached_wait = '3s'", "at least ttl");
     }
 }

@@ -15,6 +15,7 @@ pub mod agents;
 pub mod beat;
 pub mod cluster;
 pub mod disks;
+pub mod fence;
 pub mod leftovers;
 pub mod machines;
 pub mod mounts;

@@ -4,6 +4,8 @@
 mod chaos;
 #[path = "machines/failsafe.rs"]
 mod failsafe;
+#[path = "machines/fencing.rs"]
+mod fencing;
 #[path = "machines/handbook.rs"]
 mod handbook;
 #[path = "machines/presidents.rs"]

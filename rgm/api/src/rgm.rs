@@ -10,7 +10,7 @@ pub use connection::{Connection, Failure, Told};
 
 use crate::Interface;
 use rgm_types::view::{EventRecord, Explanation, Snapshot};
-use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal, Subject};
+use rgm_types::{Command, Done, GetValue, InstalledNodes, NodeName, Progress, Query, Refusal, Subject};
 use serde::{Deserialize, Serialize};
 
 /// A request to rgmd: `{"method": …, "parameters": …}`.
@@ -66,6 +66,23 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Cut a node off by its fence devices. Root only. Answered by [`Reply::Done`] when they have
+    /// confirmed it.
+    #[serde(rename = "org.rgm.Fence")]
+    Fence {
+        /// Which node.
+        node: NodeName,
+        /// Only say which devices would be asked, in which order.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Somebody has seen that a node is dead, which the president does not reach. Root only. Answered
+    /// by [`Reply::Done`].
+    #[serde(rename = "org.rgm.ConfirmDead")]
+    ConfirmDead {
+        /// Which node.
+        node: NodeName,
+    },
     /// Who are you? Anyone. Answered by [`Reply::Info`].
     #[serde(rename = "org.rgm.Info")]
     Info {},
@@ -81,6 +98,8 @@ impl Interface for Request {
         "org.rgm.Events",
         "org.rgm.Change",
         "org.rgm.RegisterType",
+        "org.rgm.Fence",
+        "org.rgm.ConfirmDead",
         "org.rgm.Info",
     ];
     const REFUSED: &'static str = REFUSED;
@@ -104,7 +123,8 @@ pub enum Reply {
     EventsGone(EventsGone),
     /// To [`Request::Events`]: all that there are were told.
     EventsEnd(EventsEnd),
-    /// To [`Request::Change`] and [`Request::RegisterType`].
+    /// To [`Request::Change`], [`Request::RegisterType`], [`Request::Fence`] and
+    /// [`Request::ConfirmDead`].
     Done(Done),
     /// To [`Request::Info`].
     Info(Info),

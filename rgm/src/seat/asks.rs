@@ -91,12 +91,16 @@ impl Asks {
 
     /// The president that had them is gone, or is not reached.
     pub fn cut_off(&mut self) {
-        let changes = |open: &Open| {
-            let (Request::Change { dry_run, .. } | Request::RegisterType { dry_run, .. }) = &open.request
-            else {
-                return false;
-            };
-            !dry_run
+        let changes = |open: &Open| match &open.request {
+            Request::Change { dry_run, .. }
+            | Request::RegisterType { dry_run, .. }
+            | Request::Fence { dry_run, .. } => !dry_run,
+            Request::ConfirmDead { .. } => true,
+            Request::Get(_)
+            | Request::Snapshot {}
+            | Request::Explain { .. }
+            | Request::Events { .. }
+            | Request::Info {} => false,
         };
         for open in self.open.values_mut().filter(|open| !changes(open)) {
             open.sent = false;

@@ -8,6 +8,10 @@
 //!   sockets ────► questions ──────────┘        └─► questions' answers
 //! ```
 
+mod warden;
+
+pub use warden::Means;
+
 use super::asks::Asks;
 use super::line::{FarLine, OwnLine};
 use crate::agent::Agent;
@@ -27,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
 use tokio::task::spawn_local;
+use warden::Cases;
 
 /// How often questions that wait are looked at.
 const MIND: Duration = Duration::from_millis(200);
@@ -37,6 +42,7 @@ pub struct Post(Rc<Inner>);
 
 struct Inner {
     hub: Hub,
+    means: Means,
     /// This node was elected, or is no member any more.
     turn: Notify,
     state: RefCell<State>,
@@ -46,6 +52,9 @@ struct State {
     agent: Option<Agent>,
     duty: Duty,
     chair: Option<Chair>,
+    cases: Cases,
+    /// How long to stand for no election behind this presidency.
+    stand_back: Option<Duration>,
     asks: Asks,
 }
 
@@ -63,10 +72,11 @@ pub struct Chair {
 
 impl Post {
     /// Of this life of a node.
-    pub fn new(me: &NodeName, incarnation: u64, hub: Hub) -> Self {
+    pub fn new(me: &NodeName, incarnation: u64, hub: Hub, means: Means) -> Self {
         let duty = Duty::new(me.clone(), incarnation);
-        let state = RefCell::new(State { agent: None, duty, chair: None, asks: Asks::default() });
-        Self(Rc::new(Inner { hub, turn: Notify::new(), state }))
+        let (cases, asks) = (Cases::default(), Asks::default());
+        let state = State { agent: None, duty, chair: None, cases, stand_back: None, asks };
+        Self(Rc::new(Inner { hub, means, turn: Notify::new(), state: RefCell::new(state) }))
     }
 
     /// Whom orders are for.
@@ -131,12 +141,14 @@ impl Post {
         state.duty.absent().iter().for_each(|name| state.arrived(name, FromNode::Down));
     }
 
-    /// Gives the chair up. What waits is asked of the next president.
-    pub fn rise(&self, waiting: Vec<Asked>) {
+    /// Gives the chair up. What waits is asked of the next president. How long this node is to stand
+    /// for no election, where that is better for all.
+    pub fn rise(&self, waiting: Vec<Asked>) -> Option<Duration> {
         let mut state = self.0.state.borrow_mut();
         state.chair = None;
         state.duty.rise();
         waiting.into_iter().for_each(|asked| state.asks.take(asked));
+        state.stand_back.take()
     }
 
     /// The line to another node, of a president of this epoch.
@@ -209,7 +221,7 @@ impl Post {
 
     fn set_peers(&self, members: BTreeMap<NodeName, Registration>) {
         let me = self.0.state.borrow().duty.me().clone();
-        let others = members.into_iter().filter(|(name, _)| *name != me);
+        let others = members.into_iter().filter(|(name, life)| *name != me && !life.evicted);
         let peers = others.map(|(node, registration)| {
             let Registration { address, incarnation, .. } = registration;
             Peer { node, address, incarnation }
@@ -318,15 +330,29 @@ impl Post {
 
     /// Something is asked on this node.
     async fn ask(&self, asked: Asked) {
-        let chair = self.0.state.borrow().chair.as_ref().map(|chair| chair.asked.clone());
-        match chair {
+        match self.seated() {
             // A chair given up meanwhile refuses what waits for it.
-            Some(chair) => drop(chair.send(asked).await),
+            Some(chair) => drop(self.put(chair, asked).await),
             None => {
                 self.0.state.borrow_mut().asks.take(asked);
                 self.send_asks();
             }
         }
+    }
+
+    /// Epoch of the chair, and where questions go.
+    fn seated(&self) -> Option<(u64, Sender<Asked>)> {
+        let state = self.0.state.borrow();
+        state.duty.chair().zip(state.chair.as_ref().map(|chair| chair.asked.clone()))
+    }
+
+    /// Puts a question to the president, this node. False: it is none any more.
+    async fn put(&self, (epoch, chair): (u64, Sender<Asked>), asked: Asked) -> bool {
+        if matches!(asked.request, Request::Fence { .. } | Request::ConfirmDead { .. }) {
+            spawn_local(self.clone().about_fencing(epoch, asked));
+            return true;
+        }
+        chair.send(asked).await.is_ok()
     }
 
     /// Sends what waits for a president, if it is reached, and refuses what has waited too long.
@@ -350,14 +376,13 @@ impl Post {
 
     /// A question from another node, answered there.
     async fn asked_from(self, node: NodeName, id: u64, request: Request, privileged: bool, more: bool) {
-        let chair = self.0.state.borrow().chair.as_ref().map(|chair| chair.asked.clone());
         let say = |wire: Wire| self.0.hub.send(&node, &wire.encode());
-        let Some(chair) = chair else {
+        let Some(chair) = self.seated() else {
             say(Wire::Answer { id, outcome: None });
             return;
         };
         let (answers, mut back) = Answers::new(more);
-        if chair.send(Asked { from: node.clone(), request, privileged, answers }).await.is_err() {
+        if !self.put(chair, Asked { from: node.clone(), request, privileged, answers }).await {
             say(Wire::Answer { id, outcome: None });
             return;
         }

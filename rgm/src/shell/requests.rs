@@ -71,6 +71,7 @@ impl Shell {
                 Sorted::Read(Ok(Reply::Info(Info { node: from.to_string(), ..self.info.clone() })))
             }
             Request::Events { .. } => Sorted::Read(Err(told_elsewhere())),
+            Request::Fence { .. } | Request::ConfirmDead { .. } => Sorted::Read(Err(one_machine())),
             Request::Change { .. } | Request::RegisterType { .. } if !privileged => refused(),
             Request::Change { command, dry_run } => Sorted::Change { command, dry_run, remarks: Vec::new() },
             Request::RegisterType { file, text, installed_nodes, dry_run } => {
@@ -125,6 +126,12 @@ fn no_access() -> Refusal {
         "only root may change the configuration or the state of resources",
         "run as root",
     )
+}
+
+/// In a cluster of many machines the seat of the president answers that.
+fn one_machine() -> Refusal {
+    let message = "the nodes of this cluster are on one machine: none of them is cut off from the others";
+    Refusal::new(SchaErr::NotAllowed, message, "clnode evacuate takes everything off a node")
 }
 
 /// The event log does not come this way: its connection tells it.

@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use rgm_api::paths::Paths;
 use rgm_api::rgm::{self, Connection, Info, Told};
 use rgm_types::view::{EventRecord, Explanation, Level, Snapshot};
-use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, SchaErr, Subject};
+use rgm_types::{Command, Done, GetValue, InstalledNodes, NodeName, Progress, Query, SchaErr, Subject};
 use std::collections::VecDeque;
 
 /// A change to ask for.
@@ -54,6 +54,16 @@ pub fn decisions(about: &str, count: usize) -> Result<Vec<EventRecord>, Failure>
         }
     })?;
     Ok(last.into())
+}
+
+/// Cuts a node off, or says what would be asked of which device.
+pub fn fence(node: NodeName, dry_run: bool) -> Result<Done, Failure> {
+    Ok(open()?.fence(node, dry_run)?)
+}
+
+/// Says that a node is dead.
+pub fn confirm_dead(node: NodeName) -> Result<Done, Failure> {
+    Ok(open()?.confirm_dead(node)?)
 }
 
 /// Reads the event log: see [`Connection::events`].

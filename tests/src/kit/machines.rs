@@ -71,7 +71,8 @@ pub struct Options {
     pub disks: Option<(u32, u32)>,
     /// Arguments of each rgmd; it works in the directory of its machine.
     pub rgmd_args: Vec<String>,
-    /// `[member]` of their settings, besides the address.
+    /// `[member]` of their settings, besides the address, and what may follow; `HOME` stands for the
+    /// site's directory.
     pub member: String,
     /// Milliseconds of etcd's heartbeat and election timeout, where not the default.
     pub etcd_ms: Option<(u32, u32)>,
@@ -176,7 +177,7 @@ impl Site {
                 cert = tls.join(format!("{name}.crt")),
                 key = tls.join(format!("{name}.key")),
                 ip = machine.ip,
-                member = options.member,
+                member = options.member.replace("HOME", &self.dir().to_string_lossy()),
             );
             fs::write(machine.dir.join("rgm.toml"), text)?;
         }

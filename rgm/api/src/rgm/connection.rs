@@ -4,7 +4,9 @@ use super::{EventsGone, Info, Reply, Request};
 use crate::Paths;
 use crate::client::{CallError, Client};
 use rgm_types::view::{EventRecord, Explanation, Snapshot};
-use rgm_types::{Command, Done, GetValue, InstalledNodes, Progress, Query, Refusal, SchaErr, Subject};
+use rgm_types::{
+    Command, Done, GetValue, InstalledNodes, NodeName, Progress, Query, Refusal, SchaErr, Subject,
+};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -155,6 +157,16 @@ impl Connection {
     ) -> Result<Done, Failure> {
         let (file, text) = (file.to_owned(), text.to_owned());
         self.done(&Request::RegisterType { file, text, installed_nodes, dry_run }, None)
+    }
+
+    /// Cuts a node off by its fence devices, or says which would be asked; waits for their answer.
+    pub fn fence(&mut self, node: NodeName, dry_run: bool) -> Result<Done, Failure> {
+        self.done(&Request::Fence { node, dry_run }, None)
+    }
+
+    /// Says that a node is dead.
+    pub fn confirm_dead(&mut self, node: NodeName) -> Result<Done, Failure> {
+        self.done(&Request::ConfirmDead { node }, None)
     }
 
     /// Reads the event log, oldest first: those later than `after`, that name `about`. Returns the number

@@ -1,6 +1,7 @@
 //! `clnode` (reference 7.8).
 
 mod attr;
+mod fence;
 mod table;
 
 pub use table::CLNODE;

@@ -7,6 +7,7 @@ mod found;
 mod shutdown;
 mod table;
 
+pub use events::line;
 pub use table::CLUSTER;
 
 use super::clnode::{show_sheet, status_table};

@@ -20,6 +20,8 @@ pub const CLNODE: Suite = Suite {
         SET_LOADLIMIT,
         DELETE_LOADLIMIT,
         super::attr::ATTR,
+        super::fence::FENCE,
+        super::fence::CONFIRM_DEAD,
         EXPORT,
         SHOW_REV,
         ADD,

@@ -148,3 +148,17 @@ fn attributes_are_set_and_cleared_on_the_nodes_named_or_on_the_callers() {
         assert!(got == code && text.contains(reason), "{words:?}: {got} {text}");
     }
 }
+
+#[test]
+fn a_node_is_fenced_by_its_name_and_said_to_be_dead_only_by_who_insists() {
+    for (words, code, reason) in [
+        (&["fence"][..], 3, "needs NODE"),
+        (&["fence", "+"], 37, "all nodes"),
+        (&["confirm-dead"], 3, "needs NODE"),
+        (&["confirm-dead", "-F", "phys-1", "phys-2"], 3, "one NODE"),
+        (&["confirm-dead", "phys-1"], 37, "will run twice"),
+    ] {
+        let (got, text) = refused(words);
+        assert!(got == code && text.contains(reason), "{words:?}: {got} {text}");
+    }
+}

@@ -138,7 +138,7 @@ fn print(wanted: &Wanted, told: &Told) {
 }
 
 /// `17 2026-11-22T07:42:01.123Z warn  what (cause; rule)`.
-fn line(event: &EventRecord) -> String {
+pub fn line(event: &EventRecord) -> String {
     let at = UNIX_EPOCH + Duration::from_millis(event.at.0);
     let cause = match (event.event.as_str(), event.rule.as_str()) {
         ("", "") => String::new(),
