@@ -32,9 +32,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::sleep;
 
+/// How soon a node that counts as dead looks whether it does.
+const DEATH_WAIT: Duration = Duration::from_millis(50);
 /// What is said of a method whose daemon was killed.
 const LOST: &str = "the daemon that ran it was killed; the method was killed, too";
 
@@ -210,8 +214,22 @@ impl Agent {
     fn ended(&self, token: Token, result: MethodResult) {
         self.0.state.borrow_mut().running.remove(&token);
         self.write(|journal| journal.ended(token, &result));
-        self.0.outlet.send(FromNode::Ended { token, result });
         self.0.ended.notify_waiters();
+        let told = FromNode::Ended { token, result };
+        if self.0.setup.deadline.has_passed() {
+            drop(spawn_local(self.clone().tell_alive(told)));
+        } else {
+            self.0.outlet.send(told);
+        }
+    }
+
+    /// Behind the node's deadline whatever ends was killed with everything else, which is no failure of
+    /// the method: nothing is told of it unless the node turns out to live on.
+    async fn tell_alive(self, message: FromNode) {
+        while self.0.setup.deadline.has_passed() {
+            sleep(DEATH_WAIT).await;
+        }
+        self.0.outlet.send(message);
     }
 
     /// Writes to the journal. What could not be written is with the next that can.

@@ -44,12 +44,8 @@ mutants! {
     DeadlineFromAnswer,
     /// The margin between a node's deadline and the end of its lease is left out.
     IgnoreMargin,
-    /// A node registers before its deadman is armed.
-    RegisterUnarmed,
     /// A new life of rgmd moves the deadline while its place still hangs on the lease of the former one.
     ForgetFormerDeadline,
-    /// The deadman is armed for a parked place that is not held.
-    ArmUnheldPlace,
     /// A place is parked and its deadman not armed for it.
     ParkWithoutDeadman,
     /// A node takes the place that another boot of its name still holds.
@@ -58,18 +54,10 @@ mutants! {
     TakePlaceOfTheEvicted,
     /// A node that has withdrawn stands for election.
     CampaignWithdrawn,
-    /// A presidency that was given up is taken once more.
-    PresideTwice,
     /// An order of an older epoch is obeyed.
     ObeyOlderEpoch,
-    /// A deposed president's own node goes on obeying it.
-    ObeyDeposedSelf,
-    /// Words to an older presidency are taken by the next one.
-    BelieveOlderEpoch,
     /// A report that another one was asked for since counts.
     BelieveOlderReport,
-    /// Orders are sent while the node has not reported again.
-    SendUnreported,
     /// Whoever has promised to wait with others stands for election.
     CampaignWhileBound,
     /// Whoever has promised to wait with others presides when it finds itself elected.

@@ -287,9 +287,11 @@ impl Pact {
         promise.alive_until = promise.alive_until.max(former.map(|former| from(former).after(life)));
     }
 
-    /// Whether it leaves: whoever lives by the agreement alone does not.
+    /// Whether it leaves: whoever lives by the agreement alone does not, nor does it before its deadman
+    /// has certainly fired.
     fn leaves(&mut self, from: &NodeName, word: &Word, alone: bool, now: Millis) -> Option<Letter> {
-        if alone && self.alive_until().is_some_and(|until| now < until) {
+        let dead = |until: Millis| until.after(self.margin);
+        if alone && self.alive_until().is_some_and(|until| now < dead(until)) {
             return None;
         }
         if let Some(promise) = &mut self.promise {

@@ -128,7 +128,7 @@ impl Duty {
         // Not again of an epoch that it has given up: a presidency is one core, counted once. And not of
         // one that another president has overtaken.
         let later = self.boss.as_ref().is_none_or(|(_, highest)| mine.epoch > *highest);
-        let open = self.registered && self.chair.is_none() && (later || mutant!(PresideTwice));
+        let open = self.registered && self.chair.is_none() && later;
         open.then_some(Ok(mine.epoch))
     }
 
@@ -234,7 +234,7 @@ impl Duty {
     /// Another node says something to the president of that epoch: does it count?
     pub fn counts(&mut self, node: &NodeName, epoch: u64, report: u64, joined: bool) -> bool {
         let chair = self.chair.as_mut();
-        let chair = chair.filter(|chair| chair.epoch == epoch || mutant!(BelieveOlderEpoch));
+        let chair = chair.filter(|chair| chair.epoch == epoch);
         let Some(Chair { lines, down, .. }) = chair else { return false };
         let counts = lines.get_mut(node).is_some_and(|line| !joined || line.comes(report));
         if counts && joined {
@@ -286,7 +286,7 @@ impl Duty {
         if obeys && reports {
             self.reports.push_back((epoch, 0));
         }
-        obeys || mutant!(ObeyDeposedSelf)
+        obeys
     }
 
     /// The agent of this node says something, a report perhaps: to whoever it obeys.

@@ -70,7 +70,7 @@ impl Tenure {
 
     /// The lease to register under, once the deadman is armed for it.
     pub fn registers(&self) -> Option<i64> {
-        (self.armed || mutant!(RegisterUnarmed)).then_some(self.lease)
+        self.armed.then_some(self.lease)
     }
 
     /// The registration hangs on this lease, not on that of a former life. What the deadman is to be
@@ -121,7 +121,7 @@ impl Tenure {
 
     /// The place was to be put under another lease, granted for so long upon what was asked last.
     pub fn hold(&self, held: bool, lease: i64, ttl: Millis) -> Held {
-        if !held && !mutant!(ArmUnheldPlace) {
+        if !held {
             return Held { deadline: None, revoke: lease };
         }
         let deadline = (!mutant!(ParkWithoutDeadman)).then(|| self.until(self.asked, ttl));
