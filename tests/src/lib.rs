@@ -1,6 +1,7 @@
 //! Simulator, scenarios and whole-program tests.
 
 pub mod chaos;
+pub mod clsim;
 pub mod conformance;
 pub mod crash;
 pub mod kit;

@@ -1,5 +1,6 @@
 //! Seeded bugs: the simulator must catch each of them, and soon.
 
+use crate::clsim::{self, Defect};
 use crate::prove;
 use crate::sim::{self, Hunt, Sabotage, Scale};
 use anyhow::Result;
@@ -56,3 +57,53 @@ fn is_sound(schedules: u64, threads: usize) -> Result<bool> {
     }
     Ok(failure.is_none())
 }
+
+/// Hunts the defects of membership, seat and pmfd, in clusters of many machines.
+pub fn hunt_clusters(threads: usize) -> Result<bool> {
+    let around = clsim::Mutant::ALL.iter().map(|m| (format!("{m:?}"), Defect::Around(*m), m.sentence()));
+    let rules = RULES.iter().map(|m| (format!("{m:?}"), Defect::Rules(*m), m.sentence()));
+    let all: Vec<_> = around.chain(rules).collect();
+    let (mut caught, mut longest) = (0, 0);
+    for (name, defect, sentence) in &all {
+        let begun = Instant::now();
+        let (stats, failure) = hunt_cluster(SCHEDULES_MAX, threads, *defect);
+        caught += usize::from(failure.is_some());
+        longest = longest.max(stats.schedules);
+        println!(
+            "{name:<28} {:<10} {:>7} {:>9} {:>7}  {sentence}",
+            failure.as_ref().map_or("NOBODY", |f| f.finding.rule.as_str()),
+            stats.events,
+            stats.schedules,
+            begun.elapsed().as_millis(),
+        );
+    }
+    println!("mutants of clusters: {caught} of {} caught", all.len());
+    let (stats, failure) = hunt_cluster(longest, threads, Defect::None);
+    match &failure {
+        Some(failure) => println!("without a mutant: {}", prove::keep_plan(failure)?),
+        None => println!("without a mutant: nothing found in {} plans", stats.schedules),
+    }
+    Ok(failure.is_none() && caught == all.len())
+}
+
+fn hunt_cluster(schedules: u64, threads: usize, defect: Defect) -> (clsim::Stats, Option<clsim::Failure>) {
+    clsim::hunt(&clsim::Hunt { seed: SEED, schedules, until: None, threads, defect })
+}
+
+/// Those defects of the rules that harm a cluster soon. Of the others the tests of the pact tell.
+const RULES: [rgm_cluster::mutants::Mutant; 11] = {
+    use rgm_cluster::mutants::Mutant;
+    [
+        Mutant::DeadlineFromAnswer,
+        Mutant::IgnoreMargin,
+        Mutant::ForgetFormerDeadline,
+        Mutant::ParkWithoutDeadman,
+        Mutant::TakePlaceOfTheLiving,
+        Mutant::CampaignWithdrawn,
+        Mutant::ObeyOlderEpoch,
+        Mutant::BelieveOlderReport,
+        Mutant::CallWithoutLink,
+        Mutant::AgreeWithOneSilent,
+        Mutant::BelieveDeathWhileBound,
+    ]
+};

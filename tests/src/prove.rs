@@ -1,6 +1,7 @@
 //! The proof in one run: kept schedules, seeded bugs, every interleaving of small clusters, and
 //! schedules of chance until the time is up. `docs/proof.md` says how to read what it prints.
 
+use crate::clsim::{self, Plan as Cluster};
 use crate::model::{self, Budget};
 use crate::sim::{self, Failure, Hunt, Scale, Schedule, Stats};
 use anyhow::{Context, Result};
@@ -35,8 +36,11 @@ pub fn prove(plan: &Plan) -> Result<bool> {
     #[cfg(feature = "mutants")]
     if plan.mutants {
         sound &= crate::mutants::hunt_all(plan.threads)?;
+        sound &= crate::mutants::hunt_clusters(plan.threads)?;
     }
     sound &= check_models(plan)?;
+    let left = end.saturating_duration_since(Instant::now());
+    sound &= play_clusters(plan, Instant::now() + left / 2)?;
     let (stats, failure) = sim::hunt(&Hunt {
         seed: plan.seed,
         schedules: u64::MAX / 4,
@@ -48,6 +52,30 @@ pub fn prove(plan: &Plan) -> Result<bool> {
     println!("simulator: {stats}");
     if let Some(failure) = failure {
         println!("{}", keep(&failure)?);
+        sound = false;
+    }
+    Ok(sound)
+}
+
+/// Clusters of many machines, until then.
+fn play_clusters(plan: &Plan, until: Instant) -> Result<bool> {
+    let mut sound = true;
+    for (file, kept) in kept_plans()? {
+        if let Err(failure) = clsim::replay(&kept) {
+            println!("{}: {}: {}", file.display(), failure.finding.rule, failure.finding.found);
+            sound = false;
+        }
+    }
+    let (stats, failure) = clsim::hunt(&clsim::Hunt {
+        seed: plan.seed,
+        schedules: u64::MAX / 4,
+        until: Some(until),
+        threads: plan.threads,
+        defect: clsim::Defect::None,
+    });
+    println!("clusters: {stats}");
+    if let Some(failure) = failure {
+        println!("{}", keep_plan(&failure)?);
         sound = false;
     }
     Ok(sound)
@@ -105,6 +133,43 @@ pub fn tell(story: &[String]) -> String {
     let from = story.len().saturating_sub(STORY_LINES);
     let line = |l: &String| l.chars().take(STORY_COLUMNS).collect::<String>();
     story.iter().skip(from).map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Every plan of a cluster that is kept, with the file it lies in.
+pub fn kept_plans() -> Result<Vec<(PathBuf, Cluster)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(plans()).context("tests/plans")? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|e| e == "json") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    let read = |file: PathBuf| {
+        let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let plan = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+        Ok((file, plan))
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn plans() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("plans")
+}
+
+/// Shrinks what was found in a cluster, writes it down, and says where.
+pub fn keep_plan(failure: &clsim::Failure) -> Result<String> {
+    let finding = &failure.finding;
+    let mut small = clsim::shrink(&failure.plan, finding, SHRINKING);
+    let again = clsim::replay(&small).err();
+    let found = again.as_ref().map_or(&finding.found, |f| &f.finding.found);
+    small.about = format!("{}: {found} ({})", finding.rule, failure.plan.about);
+    let file = plans().join(format!("{}-seed{}.json", finding.rule.to_ascii_lowercase(), small.seed));
+    fs::create_dir_all(plans()).context("tests/plans")?;
+    fs::write(&file, serde_json::to_string_pretty(&small)? + "\n")
+        .with_context(|| file.display().to_string())?;
+    let story = again.map(|f| tell(&f.story)).unwrap_or_default();
+    Ok(format!("{story}\n{}\nwritten to {}", small.about, file.display()))
 }
 
 fn check_models(plan: &Plan) -> Result<bool> {

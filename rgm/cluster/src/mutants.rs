@@ -50,8 +50,6 @@ mutants! {
     ParkWithoutDeadman,
     /// A node takes the place that another boot of its name still holds.
     TakePlaceOfTheLiving,
-    /// A node takes the place of its own life that was evicted, before that must have ended.
-    TakePlaceOfTheEvicted,
     /// A node that has withdrawn stands for election.
     CampaignWithdrawn,
     /// An order of an older epoch is obeyed.

@@ -4,10 +4,10 @@ use rgm_types::rt::SysdefinedType;
 use rgm_types::{Entry, ResourceType};
 
 /// Their names, a network address last.
-pub(super) const NAMES: [&str; 8] = ["full", "plain", "monitored", "net", "mixed", "late", "mono", "addr"];
+pub(crate) const NAMES: [&str; 8] = ["full", "plain", "monitored", "net", "mixed", "late", "mono", "addr"];
 
 /// These types, as the repository holds them.
-pub(super) fn types(names: &[&str]) -> Vec<Entry> {
+pub(crate) fn types(names: &[&str]) -> Vec<Entry> {
     let full = "START=a;STOP=b;PRENET_START=c;POSTNET_STOP=d;MONITOR_START=e;MONITOR_STOP=f;MONITOR_CHECK=g;\
                 VALIDATE=h;UPDATE=i;INIT=j;FINI=k;BOOT=l;";
     let methods = |name: &str| match name {

@@ -19,7 +19,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "to a rule, most commands and methods mean nothing")]
 
 mod asks;
-mod cast;
+pub(crate) mod cast;
 mod chance;
 mod decision_rules;
 mod hunt;
@@ -27,11 +27,11 @@ mod life;
 mod memory;
 mod order_rules;
 mod plot;
-mod repo;
+pub(crate) mod repo;
 mod rest_rules;
 mod schedule;
 mod shrink;
-mod site;
+pub(crate) mod site;
 mod stats;
 mod world;
 

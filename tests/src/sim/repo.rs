@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the other resource has to be up (reference 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     Local,
     Any,
 }
 
 /// How strongly (reference 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flavour {
+pub(crate) enum Flavour {
     Strong,
     Weak,
     Restart,
@@ -26,28 +26,28 @@ pub(super) enum Flavour {
 
 /// A dependency in force for an instance on one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Dep {
-    pub(super) on: ResourceName,
-    pub(super) flavour: Flavour,
-    pub(super) reach: Reach,
+pub(crate) struct Dep {
+    pub(crate) on: ResourceName,
+    pub(crate) flavour: Flavour,
+    pub(crate) reach: Reach,
 }
 
 /// What was committed, and nothing else.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Repo {
+pub(crate) struct Repo {
     entries: BTreeMap<Key, Entry>,
-    pub(super) generation: Generation,
-    pub(super) groups: BTreeMap<GroupName, Group>,
-    pub(super) resources: BTreeMap<ResourceName, Resource>,
+    pub(crate) generation: Generation,
+    pub(crate) groups: BTreeMap<GroupName, Group>,
+    pub(crate) resources: BTreeMap<ResourceName, Resource>,
     types: BTreeMap<TypeName, ResourceType>,
-    pub(super) runs: BTreeMap<GroupName, GroupRun>,
-    pub(super) nodes: BTreeMap<NodeName, NodeConf>,
-    pub(super) attrs: BTreeMap<NodeName, Attrs>,
+    pub(crate) runs: BTreeMap<GroupName, GroupRun>,
+    pub(crate) nodes: BTreeMap<NodeName, NodeConf>,
+    pub(crate) attrs: BTreeMap<NodeName, Attrs>,
     members: BTreeMap<GroupName, BTreeSet<ResourceName>>,
 }
 
 impl Repo {
-    pub(super) fn commit(&mut self, writes: &[Write]) {
+    pub(crate) fn commit(&mut self, writes: &[Write]) {
         for write in writes {
             match write {
                 Write::Put(entry) => {
@@ -99,24 +99,24 @@ impl Repo {
         }
     }
 
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         self.entries.values().cloned().collect()
     }
 
-    pub(super) fn members(&self, group: &GroupName) -> impl Iterator<Item = &Resource> + '_ {
+    pub(crate) fn members(&self, group: &GroupName) -> impl Iterator<Item = &Resource> + '_ {
         self.members.get(group).into_iter().flatten().filter_map(|r| self.resources.get(r))
     }
 
-    pub(super) fn type_of(&self, r: &ResourceName) -> Option<&ResourceType> {
+    pub(crate) fn type_of(&self, r: &ResourceName) -> Option<&ResourceType> {
         self.types.get(&self.resources.get(r)?.type_name)
     }
 
-    pub(super) fn declares(&self, r: &ResourceName, method: Method) -> bool {
+    pub(crate) fn declares(&self, r: &ResourceName, method: Method) -> bool {
         self.type_of(r).is_some_and(|t| t.has(method))
     }
 
     /// Where the group is meant to be.
-    pub(super) fn wants(&self, group: &GroupName, node: &NodeName) -> bool {
+    pub(crate) fn wants(&self, group: &GroupName, node: &NodeName) -> bool {
         self.runs.get(group).is_some_and(|run| run.wanted.contains(node))
     }
 
@@ -127,11 +127,11 @@ impl Repo {
         r.props.get(&decl.name).or(decl.default.as_ref())
     }
 
-    pub(super) fn int(&self, r: &Resource, name: &str) -> Option<i64> {
+    pub(crate) fn int(&self, r: &Resource, name: &str) -> Option<i64> {
         self.value(r, name)?.int()
     }
 
-    pub(super) fn word(&self, r: &Resource, name: &str) -> String {
+    pub(crate) fn word(&self, r: &Resource, name: &str) -> String {
         self.value(r, name).and_then(Value::text).unwrap_or_default().to_string()
     }
 
@@ -145,35 +145,35 @@ impl Repo {
         given.map(ToString::to_string).or_else(|| spec.default.map(str::to_string))
     }
 
-    pub(super) fn group_int(&self, group: &GroupName, name: &str) -> i64 {
+    pub(crate) fn group_int(&self, group: &GroupName, name: &str) -> i64 {
         self.group_text(group, name).and_then(|t| t.parse().ok()).unwrap_or(0)
     }
 
-    pub(super) fn group_flag(&self, group: &GroupName, name: &str) -> bool {
+    pub(crate) fn group_flag(&self, group: &GroupName, name: &str) -> bool {
         self.group_text(group, name).is_some_and(|t| t.eq_ignore_ascii_case("TRUE"))
     }
 
-    pub(super) fn group_list(&self, group: &GroupName, name: &str) -> Vec<String> {
+    pub(crate) fn group_list(&self, group: &GroupName, name: &str) -> Vec<String> {
         let text = self.group_text(group, name).unwrap_or_default();
         text.split(',').map(str::trim).filter(|e| !e.is_empty()).map(str::to_string).collect()
     }
 
-    pub(super) fn nodelist(&self, group: &GroupName) -> Vec<NodeName> {
+    pub(crate) fn nodelist(&self, group: &GroupName) -> Vec<NodeName> {
         self.group_list(group, "Nodelist").iter().filter_map(|n| NodeName::new(n).ok()).collect()
     }
 
-    pub(super) fn is_scalable(&self, group: &GroupName) -> bool {
+    pub(crate) fn is_scalable(&self, group: &GroupName) -> bool {
         self.group_text(group, "RG_mode").is_some_and(|m| m == "Scalable")
     }
 
     /// On how many nodes it may be online.
-    pub(super) fn most(&self, group: &GroupName) -> usize {
+    pub(crate) fn most(&self, group: &GroupName) -> usize {
         let most = if self.is_scalable(group) { self.group_int(group, "Maximum_primaries") } else { 1 };
         usize::try_from(most).unwrap_or(0)
     }
 
     /// Load_factors: name and load.
-    pub(super) fn loads(&self, group: &GroupName) -> Vec<(String, u64)> {
+    pub(crate) fn loads(&self, group: &GroupName) -> Vec<(String, u64)> {
         let read = |e: &String| {
             let (name, load) = e.split_once('@')?;
             Some((name.to_string(), load.parse().ok()?))
@@ -182,7 +182,7 @@ impl Repo {
     }
 
     /// RG_affinities: the sign and the target.
-    pub(super) fn affinities(&self, group: &GroupName) -> Vec<(String, GroupName)> {
+    pub(crate) fn affinities(&self, group: &GroupName) -> Vec<(String, GroupName)> {
         let read = |e: &String| {
             let name = e.trim_start_matches(['+', '-']);
             let sign = e.strip_suffix(name)?;
@@ -192,12 +192,12 @@ impl Repo {
     }
 
     /// The source may only be where the target is.
-    pub(super) fn sticks_to(&self, source: &GroupName, target: &GroupName) -> bool {
+    pub(crate) fn sticks_to(&self, source: &GroupName, target: &GroupName) -> bool {
         self.affinities(source).iter().any(|(sign, t)| t == target && matches!(sign.as_str(), "++" | "+++"))
     }
 
     /// Node_rule holds, of those that chance hands out.
-    pub(super) fn rule_holds(&self, group: &GroupName, node: &NodeName) -> bool {
+    pub(crate) fn rule_holds(&self, group: &GroupName, node: &NodeName) -> bool {
         let ready = self.attrs.get(node).and_then(|attrs| attrs.value("ready"));
         match self.group_text(group, "Node_rule").unwrap_or_default().as_str() {
             "ready = 1" => ready == Some("1"),
@@ -207,7 +207,7 @@ impl Repo {
     }
 
     /// Nodes where INIT, FINI and BOOT run.
-    pub(super) fn init_nodes(&self, r: &Resource) -> Vec<NodeName> {
+    pub(crate) fn init_nodes(&self, r: &Resource) -> Vec<NodeName> {
         match self.types.get(&r.type_name) {
             Some(t) if t.init_nodes == InitNodes::RtInstalledNodes => {
                 self.nodes.keys().filter(|n| t.installed_on(n)).cloned().collect()
@@ -219,7 +219,7 @@ impl Repo {
     // --- dependencies ---
 
     /// What an instance of a resource on a node depends on, implicit network dependencies included.
-    pub(super) fn deps(&self, r: &Resource, node: &NodeName) -> Vec<Dep> {
+    pub(crate) fn deps(&self, r: &Resource, node: &NodeName) -> Vec<Dep> {
         let lists = [
             ("Resource_dependencies", Flavour::Strong),
             ("Network_resources_used", Flavour::Strong),
@@ -278,7 +278,7 @@ impl Repo {
     }
 
     /// Resources that this one names in a dependency.
-    pub(super) fn named<'a>(&'a self, r: &'a Resource) -> impl Iterator<Item = &'a Resource> + 'a {
+    pub(crate) fn named<'a>(&'a self, r: &'a Resource) -> impl Iterator<Item = &'a Resource> + 'a {
         let lists = [
             "Resource_dependencies",
             "Network_resources_used",
@@ -291,7 +291,7 @@ impl Repo {
     }
 
     /// Resources that name this one in a dependency, or lie in its group.
-    pub(super) fn around<'a>(&'a self, r: &'a Resource) -> impl Iterator<Item = &'a Resource> + 'a {
+    pub(crate) fn around<'a>(&'a self, r: &'a Resource) -> impl Iterator<Item = &'a Resource> + 'a {
         self.resources.values().filter(move |x| {
             x.name != r.name && (x.group == r.group || self.named(x).any(|d| d.name == r.name))
         })

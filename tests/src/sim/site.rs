@@ -7,36 +7,36 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// What is true of one resource on one node, whatever anybody believes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Instance {
+pub(crate) struct Instance {
     /// Something of it may run: a start was begun, and the last stop did not yet succeed.
-    pub(super) begun: bool,
+    pub(crate) begun: bool,
     /// PRENET_START succeeded, and no stop was begun since.
-    pub(super) prenet: bool,
+    pub(crate) prenet: bool,
     /// START succeeded, and no stop was begun since.
-    pub(super) up: bool,
+    pub(crate) up: bool,
     /// START was begun, and no STOP succeeded since.
-    pub(super) tried: bool,
+    pub(crate) tried: bool,
     /// The last start failed, and nothing was tried since.
-    pub(super) start_failed: bool,
+    pub(crate) start_failed: bool,
     /// The last MONITOR_START succeeded, and no MONITOR_STOP was begun since.
-    pub(super) monitor: bool,
+    pub(crate) monitor: bool,
     /// The last MONITOR_START failed, and nothing was tried since.
-    pub(super) monitor_failed: bool,
+    pub(crate) monitor_failed: bool,
     /// A stop has failed and nobody has cleared it.
-    pub(super) stop_failed: bool,
+    pub(crate) stop_failed: bool,
 }
 
 /// A method under way on a node.
 #[derive(Debug, Clone)]
-pub(super) struct Running {
-    pub(super) order: Order,
+pub(crate) struct Running {
+    pub(crate) order: Order,
     /// Killed by the node at this time of its boot clock.
-    pub(super) until: Millis,
+    pub(crate) until: Millis,
 }
 
 /// A message to a node, in the order they were sent.
 #[derive(Debug, Clone)]
-pub(super) enum Message {
+pub(crate) enum Message {
     Record(ResourceName, Option<Cell>),
     /// With the time from which on the node no longer begins it.
     Run(Order, Millis),
@@ -47,42 +47,42 @@ pub(super) enum Message {
 
 /// A node.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Site {
-    pub(super) up: bool,
+pub(crate) struct Site {
+    pub(crate) up: bool,
     /// It has booted, and does not know yet that the president knows.
-    pub(super) fresh: bool,
+    pub(crate) fresh: bool,
     /// Told to abort; it will be gone soon.
-    pub(super) aborting: bool,
+    pub(crate) aborting: bool,
     /// The last record of each resource.
-    pub(super) journal: BTreeMap<ResourceName, Cell>,
+    pub(crate) journal: BTreeMap<ResourceName, Cell>,
     /// Methods under way.
-    pub(super) running: BTreeMap<Token, Running>,
+    pub(crate) running: BTreeMap<Token, Running>,
     /// Results that no record has acknowledged yet.
-    pub(super) results: BTreeMap<Token, MethodResult>,
+    pub(crate) results: BTreeMap<Token, MethodResult>,
     /// What is true of each resource.
-    pub(super) instances: BTreeMap<ResourceName, Instance>,
+    pub(crate) instances: BTreeMap<ResourceName, Instance>,
     /// Messages wait in `inbox`.
-    pub(super) held: bool,
-    pub(super) inbox: VecDeque<Message>,
+    pub(crate) held: bool,
+    pub(crate) inbox: VecDeque<Message>,
 }
 
 impl Site {
     /// Power off: nothing runs any more, nothing is remembered.
-    pub(super) fn power_off(&mut self) {
+    pub(crate) fn power_off(&mut self) {
         *self = Self::default();
     }
 
     /// Power on.
-    pub(super) fn boot(&mut self) {
+    pub(crate) fn boot(&mut self) {
         *self = Self { up: true, fresh: true, ..Self::default() };
     }
 
-    pub(super) fn instance(&self, r: &ResourceName) -> Instance {
+    pub(crate) fn instance(&self, r: &ResourceName) -> Instance {
         self.instances.get(r).cloned().unwrap_or_default()
     }
 
     /// A record comes. A cell that no longer tells of a flight acknowledges its result.
-    pub(super) fn record(&mut self, r: ResourceName, cell: Option<Cell>) {
+    pub(crate) fn record(&mut self, r: ResourceName, cell: Option<Cell>) {
         let flight = |c: &Cell| c.flight.as_ref().map(|f| f.token);
         let new = cell.as_ref().and_then(flight);
         if let Some(old) = self.journal.get(&r).and_then(flight)
@@ -97,12 +97,12 @@ impl Site {
     }
 
     /// The methods the journal tells of as under way.
-    pub(super) fn flights(&self) -> Vec<Token> {
+    pub(crate) fn flights(&self) -> Vec<Token> {
         self.journal.values().filter_map(|c| Some(c.flight.as_ref()?.token)).collect()
     }
 
     /// What its journal was told last of a resource, be it still on its way.
-    pub(super) fn told(&self, r: &ResourceName) -> Option<&Cell> {
+    pub(crate) fn told(&self, r: &ResourceName) -> Option<&Cell> {
         let record = |m: &'_ Message| matches!(m, Message::Record(name, _) if name == r);
         match self.inbox.iter().rfind(|m| record(m)) {
             Some(Message::Record(_, cell)) => cell.as_ref(),
@@ -111,7 +111,7 @@ impl Site {
     }
 
     /// Methods that were ordered and have not arrived yet.
-    pub(super) fn ordered(&self) -> impl Iterator<Item = Token> + '_ {
+    pub(crate) fn ordered(&self) -> impl Iterator<Item = Token> + '_ {
         self.inbox.iter().filter_map(|m| match m {
             Message::Run(order, _) => Some(order.token),
             Message::Record(..) | Message::Kill(_) | Message::Welcome => None,
@@ -119,7 +119,7 @@ impl Site {
     }
 
     /// What a method's beginning does to the truth.
-    pub(super) fn method_begins(&mut self, order: &Order) {
+    pub(crate) fn method_begins(&mut self, order: &Order) {
         let x = self.instances.entry(order.resource.clone()).or_default();
         match order.method {
             Method::PrenetStart | Method::Start => {
@@ -143,7 +143,7 @@ impl Site {
     }
 
     /// What a method's end does to the truth. `last`: it is the last stop its type declares.
-    pub(super) fn method_ends(&mut self, order: &Order, ending: Ending, last: bool) {
+    pub(crate) fn method_ends(&mut self, order: &Order, ending: Ending, last: bool) {
         let x = self.instances.entry(order.resource.clone()).or_default();
         let ok = ending == Ending::Exited(0);
         let lost = ending == Ending::Lost;

@@ -229,7 +229,13 @@ impl Accord {
     /// A word to this node. Nothing is promised that a crash of the daemon could make forgotten.
     fn take(&self, from: &NodeName, word: &Word, note: Note) -> Vec<Letter> {
         let now = clock::since_boot();
-        let alone = self.is_late() && (word.said != Said::Ask || note == Note::There);
+        let alone = match word.said {
+            Said::Ask => self.is_late() && note == Note::There,
+            // Of what a former life of this daemon has left running nobody knows what it lives by.
+            Said::Promise | Said::Agreed | Said::Leave | Said::Left | Said::Released => {
+                self.renewed.get() == Millis(0) || self.is_late()
+            }
+        };
         let mut pact = self.pact.borrow_mut();
         let before = pact.alive_until();
         let letters = pact.hear(from, word, self.term.borrow().as_ref(), alone, now);

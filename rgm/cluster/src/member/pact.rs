@@ -291,7 +291,10 @@ impl Pact {
     /// has certainly fired.
     fn leaves(&mut self, from: &NodeName, word: &Word, alone: bool, now: Millis) -> Option<Letter> {
         let dead = |until: Millis| until.after(self.margin);
-        if alone && self.alive_until().is_some_and(|until| now < dead(until)) {
+        // What a former life of this daemon was allowed.
+        let former = self.begun_at.map(|at| at.after(self.span));
+        let alive = self.alive_until().max(former);
+        if alone && alive.is_some_and(|until| now < dead(until)) {
             return None;
         }
         if let Some(promise) = &mut self.promise {

@@ -100,10 +100,7 @@ impl Roll {
     pub fn register(&mut self, lease: i64, found: Option<&Kv>) -> Place {
         self.mine.lease = lease;
         let former = found.and_then(|kv| serde_json::from_slice::<Registration>(&kv.value).ok());
-        let other = former.clone().filter(|former| {
-            let marked = former.evicted && !mutant!(TakePlaceOfTheEvicted);
-            marked || former.boot != self.mine.boot
-        });
+        let other = former.clone().filter(|former| former.evicted || former.boot != self.mine.boot);
         if let Some(other) = other.filter(|_| !mutant!(TakePlaceOfTheLiving)) {
             return Place::Taken(other);
         }
