@@ -279,6 +279,10 @@ impl Seat<'_> {
     /// One presidency, from its election to its end.
     async fn preside(&mut self, epoch: u64, events: &EventLog, member: &Member) -> Result<End, LifeError> {
         tracing::info!(epoch, "this node is president");
+        match EtcdStore::open(&self.etcd, None).and_then(|store| store.load()) {
+            Ok((_, entries)) => self.names = nodes::in_order(&entries),
+            Err(error) => tracing::warn!("the nodes can't be read anew: {}", chain(&error)),
+        }
         clock::count_as_cluster();
         let (outlet, inbox) = rgm_cluster::channel();
         let (shell_end, asked) = mpsc::channel(ASKED_MAX);

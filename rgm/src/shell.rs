@@ -228,8 +228,19 @@ impl Shell {
         self.hands.mark(clock);
         let _lines = together();
         match perform(out, &mut self.pending, &mut self.hands) {
-            Ok(()) => self.hands.performed(&event, taken),
+            Ok(()) => {
+                self.hands.performed(&event, taken);
+                self.mind_nodes();
+            }
             Err(error) => self.failed(&error, &event, clock.boot),
+        }
+    }
+
+    /// A node was added, or taken out: whoever presides next reaches them all.
+    fn mind_nodes(&mut self) {
+        if self.gathering.is_none() && !self.core.nodes().cloned().eq(self.hands.nodes()) {
+            tracing::info!("the nodes are others now: another presidency begins");
+            self.end = Some(End::SteppedDown);
         }
     }
 

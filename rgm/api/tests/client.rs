@@ -69,6 +69,8 @@ fn one_connection_carries_one_call_after_the_other() {
         | Request::Events { .. }
         | Request::Explain { .. }
         | Request::Change { .. }
+        | Request::Fence { .. }
+        | Request::ConfirmDead { .. }
         | Request::RegisterType { .. } => Vec::new(),
     });
     let mut rgmd = Connection::open(&paths).unwrap();

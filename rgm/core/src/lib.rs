@@ -155,6 +155,11 @@ impl Rgm {
         Ok(Self { conf, nodes, loads, next_token: first_token.0, ..Self::default() })
     }
 
+    /// Every configured node.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeName> + '_ {
+        self.conf.nodes.keys()
+    }
+
     /// Takes one event and says what to do about it. See [`Out`] for the order that is law.
     pub fn step(&mut self, clock: Clock, event: &Event) -> Out {
         self.clock = clock;

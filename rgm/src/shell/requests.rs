@@ -1,7 +1,7 @@
 //! Requests: reads are answered at once, changes become events.
 
 use super::hands::Waiting;
-use super::{Fact, Shell};
+use super::{Fact, Rule, Shell};
 use crate::clock;
 use crate::ipc::{Answers, Asked};
 use rgm_api::rgm::{Info, Outcome, Reply, Request};
@@ -73,6 +73,11 @@ impl Shell {
             Request::Events { .. } => Sorted::Read(Err(told_elsewhere())),
             Request::Fence { .. } | Request::ConfirmDead { .. } => Sorted::Read(Err(one_machine())),
             Request::Change { .. } | Request::RegisterType { .. } if !privileged => refused(),
+            Request::Change { command: Command::NodeAdd { .. } | Command::NodeRemove { .. }, .. }
+                if self.rule == Rule::Alone =>
+            {
+                Sorted::Read(Err(nodes_are_given()))
+            }
             Request::Change { command, dry_run } => Sorted::Change { command, dry_run, remarks: Vec::new() },
             Request::RegisterType { file, text, installed_nodes, dry_run } => {
                 match read_type(&file, &text, installed_nodes) {
@@ -132,6 +137,12 @@ fn no_access() -> Refusal {
 fn one_machine() -> Refusal {
     let message = "the nodes of this cluster are on one machine: none of them is cut off from the others";
     Refusal::new(SchaErr::NotAllowed, message, "clnode evacuate takes everything off a node")
+}
+
+fn nodes_are_given() -> Refusal {
+    let message = "this cluster is on one machine: its nodes are those that its rgmd is started for";
+    let hint = "`cluster create -n NODE,NODE -s STORE` makes one of several machines out of it";
+    Refusal::new(SchaErr::NotAllowed, message, hint)
 }
 
 /// The event log does not come this way: its connection tells it.

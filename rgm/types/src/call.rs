@@ -241,6 +241,10 @@ pub enum Command {
     },
     /// `clnode delete-loadlimit`.
     LoadLimitDelete { node: NodeName, name: String },
+    /// Configure one more node (`clnode add`). Its rgmd joins by itself.
+    NodeAdd { node: NodeName },
+    /// Configure a node no more, that is down and named by nothing (`clnode remove`).
+    NodeRemove { node: NodeName },
     /// Give attributes of a node these values (`scha_node_attr_set`, `clnode attr set`). No node: the
     /// caller's. Answered as soon as they are written; what groups do about it follows.
     AttrSet {

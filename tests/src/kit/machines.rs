@@ -189,6 +189,16 @@ impl Site {
         self.start_from("")
     }
 
+    /// The same of the first ones alone; the others have no power.
+    pub fn start_with(&mut self, count: usize) -> Result<()> {
+        let first = self.machines.get_mut(..count).context("so many machines")?;
+        let names: Vec<&str> = first.iter().map(|machine| machine.name.as_str()).collect();
+        let line = format!("cluster create -n {}", names.join(","));
+        first.first().context("one machine")?.in_network(&line)?.ok()?;
+        first.iter_mut().try_for_each(Machine::power_on)?;
+        self.wait_for_nodes(&vec![true; count])
+    }
+
     /// The same; with further words for `cluster create`.
     pub fn start_from(&mut self, words: &str) -> Result<()> {
         let names: Vec<&str> = self.machines.iter().map(|machine| machine.name.as_str()).collect();

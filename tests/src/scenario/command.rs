@@ -248,6 +248,8 @@ fn clnode(verb: &str, o: &Options) -> Result<Command> {
             soft: prop("softlimit").map(|n| n.parse()).transpose()?,
             hard: prop("hardlimit").map(|n| n.parse()).transpose()?,
         },
+        "add" => Command::NodeAdd { node: node()? },
+        "remove" => Command::NodeRemove { node: node()? },
         "delete-loadlimit" => Command::LoadLimitDelete { node: node()?, name: limit()? },
         other => bail!("no subcommand {other} of clnode"),
     })

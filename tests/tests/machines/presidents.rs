@@ -59,6 +59,36 @@ fn a_president_that_cannot_store_what_it_decided_gives_way_to_a_later_epoch() ->
 }
 
 #[test]
+fn a_machine_is_added_to_a_running_cluster_and_taken_out_of_it() -> Result<()> {
+    let mut site = Site::build(&Options::default())?;
+    site.start_with(2)?;
+    let beats = beating(&site, 0)?;
+    site.machine_mut(2)?.power_on()?;
+    until("it waits", || Ok((site.machine(2)?.says("node phys-3 is not configured") > 0).then_some(())))?;
+    let refused = site.machine(0)?.run("clnode add phys-2")?.refused(39)?;
+    ensure!(refused.contains("configured already"), "{refused}");
+    let dry = site.ok("clnode add --dry-run phys-3")?;
+    ensure!(!dry.is_empty(), "{dry}");
+    site.ok("clnode add phys-3")?;
+    site.wait_for_nodes(&[true, true, true])?;
+    site.ok("clrg add-node -n phys-3 g")?;
+    site.ok("clrg switch -n phys-3 g")?;
+    site.wait_online(0, "g", 2)?;
+    let refused = site.machine(0)?.run("clnode remove phys-3")?.refused(9)?;
+    ensure!(refused.contains("is a member"), "{refused}");
+    site.ok("clrg switch -n phys-1 g")?;
+    site.cut_power(2)?;
+    site.wait_for_nodes(&[true, true, false])?;
+    let refused = site.machine(0)?.run("clnode remove phys-3")?.refused(9)?;
+    ensure!(refused.contains("Nodelist"), "{refused}");
+    site.ok("clrg remove-node -n phys-3 g")?;
+    site.ok("clnode remove phys-3")?;
+    site.wait_for_nodes(&[true, true])?;
+    assert_eq!(beats.changes()?.len(), 2, "it went there and came back");
+    site.end()
+}
+
+#[test]
 fn a_cluster_on_one_machine_grows_into_several_with_all_that_was_configured() -> Result<()> {
     let mut one = DevCluster::prepare_with(&["phys-1"])?;
     one.with_rgmd_args(&["--cluster", "planets"]);

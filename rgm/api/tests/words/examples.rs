@@ -64,6 +64,8 @@ pub fn command_name(request: &Request) -> Option<&'static str> {
         Command::ClusterSet { .. } => "cluster_set",
         Command::LoadLimitSet { .. } => "load_limit_set",
         Command::LoadLimitDelete { .. } => "load_limit_delete",
+        Command::NodeAdd { .. } => "node_add",
+        Command::NodeRemove { .. } => "node_remove",
         Command::AttrSet { .. } => "attr_set",
         Command::AttrClear { .. } => "attr_clear",
         Command::Batch { .. } => "batch",
@@ -170,6 +172,8 @@ fn switching() -> Vec<Command> {
         Command::ClusterSet { props: Vec::new() },
         Command::LoadLimitSet { node: node("phys-1"), name: text("memory"), soft: Some(1), hard: Some(-1) },
         Command::LoadLimitDelete { node: node("phys-1"), name: text("memory") },
+        Command::NodeAdd { node: node("phys-3") },
+        Command::NodeRemove { node: node("phys-3") },
         Command::Batch { commands: vec![Command::Resume { groups: groups() }] },
         Command::Evacuate { nodes, sticky_secs: 60 },
         Command::Control { op: ControlOp::Giveover, group: text("dns-rg"), resource: text("dns-rs") },
@@ -218,6 +222,8 @@ pub fn requests() -> Vec<Request> {
         node: Some(text("phys-1")),
         lifetime: Some(Lifetime::Reboot),
     }));
+    requests.push(Request::Fence { node: node("phys-2"), dry_run: true });
+    requests.push(Request::ConfirmDead { node: node("phys-2") });
     requests
 }
 

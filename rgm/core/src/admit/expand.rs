@@ -31,6 +31,8 @@ pub(crate) fn kind(command: &Command) -> Kind {
         | Command::ClusterSet { .. }
         | Command::LoadLimitSet { .. }
         | Command::LoadLimitDelete { .. }
+        | Command::NodeAdd { .. }
+        | Command::NodeRemove { .. }
         | Command::AttrSet { .. }
         | Command::AttrClear { .. } => Kind::Configuration,
         Command::Switch { .. }

@@ -8,6 +8,7 @@ mod dependencies;
 mod expand;
 mod groups;
 mod managing;
+mod nodes;
 mod properties;
 mod resources;
 mod switches;
@@ -164,6 +165,8 @@ impl Rgm {
                 self.admit_load_limit_set(node, name, *soft, *hard)
             }
             Command::LoadLimitDelete { node, name } => self.admit_load_limit_delete(node, name),
+            Command::NodeAdd { node } => self.admit_node_add(node),
+            Command::NodeRemove { node } => self.admit_node_remove(node),
             Command::AttrSet { node, lifetime, values } => {
                 self.admit_attr_set(node.as_ref(), *lifetime, values)
             }

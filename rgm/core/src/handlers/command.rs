@@ -51,10 +51,15 @@ impl Rgm {
                 self.motions.retain(|g, m| g != name || !m.queue.is_empty());
                 self.shown.remove(name);
             }
-            Write::Put(Entry::Cluster(_) | Entry::Node(_)) => self.freed = true,
+            Write::Put(Entry::Cluster(_)) => self.freed = true,
+            Write::Put(Entry::Node(node)) => {
+                self.nodes.entry(node.name.clone()).or_default();
+                self.freed = true;
+            }
+            Write::Delete(Key::Node(name)) => drop(self.nodes.remove(name)),
             // Groups that an attribute concerns are judged one by one: see `Effect::Judge`.
             Write::Put(Entry::Type(_) | Entry::Run(..) | Entry::Attrs(..))
-            | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_) | Key::Attrs(_)) => {}
+            | Write::Delete(Key::Cluster | Key::Type(_) | Key::Run(_) | Key::Attrs(_)) => {}
         }
     }
 

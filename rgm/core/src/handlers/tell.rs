@@ -57,6 +57,8 @@ pub(crate) fn command(command: &Command) -> String {
         Command::ClusterSet { .. } => String::from("change of the cluster"),
         Command::LoadLimitSet { node, name, .. } => format!("change of load limit {name} of node {node}"),
         Command::LoadLimitDelete { node, name } => format!("deletion of load limit {name} of node {node}"),
+        Command::NodeAdd { node } => format!("addition of node {node}"),
+        Command::NodeRemove { node } => format!("removal of node {node}"),
         Command::AttrSet { node, values, .. } => attributes("setting", values.keys(), node.as_ref()),
         Command::AttrClear { node, names, .. } => attributes("clearing", names.iter(), node.as_ref()),
         Command::Batch { commands } => format!("{} changes at once", commands.len()),

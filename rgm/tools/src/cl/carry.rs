@@ -167,6 +167,8 @@ fn operands(command: &mut Command) -> Option<Operands<'_>> {
         | Command::ClusterSet { .. }
         | Command::LoadLimitSet { .. }
         | Command::LoadLimitDelete { .. }
+        | Command::NodeAdd { .. }
+        | Command::NodeRemove { .. }
         | Command::AttrSet { .. }
         | Command::AttrClear { .. }
         | Command::Batch { .. }

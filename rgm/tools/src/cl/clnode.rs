@@ -199,14 +199,27 @@ fn limits(
     Ok(work)
 }
 
-fn no_membership(call: &Call) -> Result<Work, Failure> {
+fn add(call: &Call) -> Result<Work, Failure> {
+    membership(call, |node| Command::NodeAdd { node })
+}
+
+fn remove(call: &Call) -> Result<Work, Failure> {
+    membership(call, |node| Command::NodeRemove { node })
+}
+
+fn membership(call: &Call, command: impl Fn(NodeName) -> Command) -> Result<Work, Failure> {
+    let mut work = Work::default();
     for name in &call.args.operands {
-        names::node(name)?;
+        work.changes.push(crate::ask::Change::Command(command(names::node(name)?)));
     }
+    Ok(work)
+}
+
+fn no_clearing(_: &Call) -> Result<Work, Failure> {
     Err(Failure::cl(
         ClErr::Op,
-        "nodes can't be added or removed: this version makes clusters on one machine",
-        "their nodes are named once, when the cluster is made: rgmd --dev-nodes NODE,NODE...",
+        "a node that was removed leaves nothing behind that would have to be cleared",
+        "clnode remove NODE",
     ))
 }
 

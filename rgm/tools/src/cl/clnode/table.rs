@@ -140,23 +140,43 @@ const SHOW_REV: Subcommand = Subcommand {
 };
 const ADD: Subcommand = Subcommand {
     name: "add",
-    summary: "refused: the nodes of a cluster on one machine are named when it is made",
-    description: &[],
-    options: &[
-        value("-n", "NODE", Complete::Nothing, "a node of the cluster to join").or("--clusternode"),
-        flag("-F", "by force").or("--force"),
+    summary: "configure one more node of a cluster on several machines",
+    description: &[
+        "Its rgmd joins by itself once it runs. It needs a certificate, and settings like those of the other nodes.",
     ],
+    options: &[
+        value("-n", "NODE", Complete::Nothing, "accepted: every node of the cluster is asked alike")
+            .or("--clusternode"),
+        DRY_RUN,
+    ],
+    needs: &[],
+    operands: objects("NODE...", "nodes"),
+    examples: &[("add phys-4", "let a fourth machine join")],
+    run: super::add,
+};
+const REMOVE: Subcommand = Subcommand {
+    name: "remove",
+    summary: "configure a node no more",
+    description: &["It must be down, and no Nodelist and no resource type may name it."],
+    options: &[flag("-F", "accepted: nothing is removed by force").or("--force"), DRY_RUN],
+    examples: &[("remove phys-4", "forget a machine that was taken away")],
+    run: super::remove,
+    ..ADD
+};
+const CLEAR: Subcommand = Subcommand {
+    name: "clear",
+    summary: "refused: a node that was removed leaves nothing behind",
+    description: &[],
+    options: &[flag("-F", "by force").or("--force")],
     needs: &[],
     operands: ANY,
     examples: &[],
-    run: super::no_membership,
+    run: super::no_clearing,
 };
-const REMOVE: Subcommand = Subcommand { name: "remove", ..ADD };
-const CLEAR: Subcommand = Subcommand { name: "clear", ..ADD };
 const SET: Subcommand = Subcommand {
     name: "set",
     summary: "refused: a node has no properties to set",
     options: &[value("-p", "NAME=VALUE", Complete::Nothing, "a property").or("--property")],
     run: super::no_properties,
-    ..ADD
+    ..CLEAR
 };
