@@ -193,7 +193,8 @@ impl World {
     /// Commands that leave something to remember.
     fn note_command(&mut self, event: &Event, out: &Out) {
         if let Event::Request { id, command, .. } = event
-            && !is_refused(*id, out)
+            // One that is refused at once, while the cluster shuts down say, bars nothing.
+            && !out.replies.iter().any(|(to, answer)| to == id && answer.is_err())
             && let Command::Evacuate { nodes, sticky_secs } = command
         {
             let until = self.clock.boot.after(rgm_types::Millis::from_secs(i64::from(*sticky_secs)));

@@ -271,7 +271,11 @@ impl World {
         self.load()
     }
 
+    /// As the daemon does it: once.
     pub(super) fn shut_down(&mut self) -> Result<(), Finding> {
+        if self.closing.is_some() {
+            return Ok(());
+        }
         let id = self.request();
         self.closing = Some(id);
         self.event(Event::Shutdown { id })
