@@ -16,30 +16,7 @@ macro_rules! mutant {
 }
 
 #[cfg(feature = "mutants")]
-macro_rules! mutants {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// A deliberate defect.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Mutant {
-            $($(#[doc = $doc])+ $name,)+
-        }
-
-        impl Mutant {
-            /// Every one.
-            pub const ALL: &'static [Self] = &[$(Self::$name),+];
-
-            /// What is wrong, in a sentence.
-            pub fn sentence(self) -> &'static str {
-                match self {
-                    $(Self::$name => concat!($($doc),+).trim_ascii(),)+
-                }
-            }
-        }
-    };
-}
-
-#[cfg(feature = "mutants")]
-mutants! {
+rgm_core::mutants! {
     /// The deadline is counted from the answer to a renewal, not from its request.
     DeadlineFromAnswer,
     /// The margin between a node's deadline and the end of its lease is left out.

@@ -15,7 +15,9 @@ macro_rules! mutant {
     }};
 }
 
-#[cfg(feature = "mutants")]
+/// Makes the list of defects of a crate or of a simulator: each a name, and the sentence above it that
+/// says what is wrong.
+#[macro_export]
 macro_rules! mutants {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// A deliberate defect.

@@ -1,29 +1,7 @@
 //! Deliberate defects of what is around the rules: of pmfd, of the agent, of the daemon's order of
 //! things. Those of the rules themselves are in `rgm_cluster::mutants`.
 
-macro_rules! mutants {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// A deliberate defect.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Mutant {
-            $($(#[doc = $doc])+ $name,)+
-        }
-
-        impl Mutant {
-            /// Every one.
-            pub const ALL: &'static [Self] = &[$(Self::$name),+];
-
-            /// What is wrong, in a sentence.
-            pub fn sentence(self) -> &'static str {
-                match self {
-                    $(Self::$name => concat!($($doc),+).trim_ascii(),)+
-                }
-            }
-        }
-    };
-}
-
-mutants! {
+rgm_core::mutants! {
     /// The lease is given up before everything on the node was stopped.
     ReleaseBeforeStop,
     /// A commit does not compare the president's key.
