@@ -149,10 +149,10 @@ impl Duty {
         lines.filter(|name| !self.members.contains_key(*name) || unheard(name)).cloned().collect()
     }
 
-    /// Gives the chair up.
+    /// Gives the chair up, and that presidency: not a later one that it has been elected to meanwhile.
     pub fn rise(&mut self) {
-        self.chair = None;
-        self.term = self.term.take().filter(|term| !self.is_mine(term));
+        let given_up = self.chair.take().map_or(0, |chair| chair.epoch);
+        self.term = self.term.take().filter(|term| !self.is_mine(term) || term.epoch > given_up);
     }
 
     // --- news ---
@@ -360,6 +360,17 @@ mod tests {
         assert_eq!(duty.turn(), Some(Ok(8)));
         duty.order(&node("b"), 9, 1, false);
         assert_eq!(duty.turn(), None, "overtaken");
+    }
+
+    #[test]
+    fn a_presidency_that_began_while_the_former_one_still_ended_is_taken() {
+        let mut duty = duty();
+        duty.news(&elected("a", 5));
+        duty.sit(5, [&node("b")]);
+        assert!(duty.news(&News::President(None)).deposed);
+        assert!(duty.news(&elected("a", 8)).deposed);
+        duty.rise();
+        assert_eq!(duty.turn(), Some(Ok(8)));
     }
 
     #[test]
