@@ -54,7 +54,8 @@ fn commit(out: &Out, pending: &mut Vec<Write>, effects: &mut impl Effects) -> Re
     pending.extend(out.writes.iter().cloned());
     match effects.commit(pending) {
         Ok(()) => pending.clear(),
-        Err(error) if out.required => {
+        // What somebody else may decide by now is not done on the strength of a memory.
+        Err(error) if out.required || error.is_outdated() => {
             pending.truncate(earlier);
             return Err(error);
         }
@@ -99,12 +100,16 @@ mod tests {
     struct World {
         done: Vec<String>,
         failures: u32,
+        deposed: bool,
     }
 
     impl Effects for World {
         fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
             let keys: Vec<String> = writes.iter().map(|w| w.key().to_string()).collect();
             self.done.push(format!("commit {}", keys.join(" ")));
+            if self.deposed {
+                return Err(StoreError::Deposed { store: "/var/ccr".into() });
+            }
             if self.failures == 0 {
                 return Ok(());
             }
@@ -206,6 +211,15 @@ mod tests {
         assert!(matches!(error, StoreError::Full { .. }));
         assert_eq!(world.done, ["commit node/earlier node/a cluster"]);
         assert_eq!(pending, [write("earlier")]);
+    }
+
+    #[test]
+    fn a_president_that_is_none_any_more_does_nothing_required_or_not() {
+        let mut world = World { deposed: true, ..World::default() };
+        let out = Out { required: false, ..everything() };
+        let error = perform(out, &mut Vec::new(), &mut world).unwrap_err();
+        assert!(matches!(error, StoreError::Deposed { .. }));
+        assert_eq!(world.done, ["commit node/a cluster"]);
     }
 
     #[test]

@@ -153,6 +153,14 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Somebody else has decided meanwhile, or may: what was to be stored was decided on something else
+    /// than there is.
+    pub fn is_outdated(&self) -> bool {
+        matches!(self, Self::Deposed { .. } | Self::Stale { .. })
+    }
+}
+
 fn pid_text(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }

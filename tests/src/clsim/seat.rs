@@ -253,7 +253,7 @@ impl World {
             (Purpose::Settle { .. }, Some(Answer::Committed(done))) => self.committed(node, done),
             (Purpose::Settle { tries: 0 }, _) => self.settle(node, 1),
             // Nobody knows.
-            (Purpose::Settle { .. }, _) => self.not_committed(node, false),
+            (Purpose::Settle { .. }, _) => self.not_committed(node, false, false),
             _ => {}
         }
     }
@@ -437,17 +437,17 @@ impl World {
             {
                 self.try_commit(node);
             }
-            Committed::No | Committed::Deposed | Committed::Stale | Committed::Full => {
-                self.not_committed(node, true);
-            }
+            Committed::No | Committed::Full => self.not_committed(node, true, false),
+            Committed::Deposed | Committed::Stale => self.not_committed(node, true, true),
         }
     }
 
-    /// What was required did not come about, for certain perhaps; what was not is kept for the next one.
-    fn not_committed(&mut self, node: usize, certain: bool) {
+    /// What was required did not come about, for certain perhaps; what was not is kept for the next one,
+    /// unless somebody else may decide by now.
+    fn not_committed(&mut self, node: usize, certain: bool, outdated: bool) {
         let Some(president) = self.president(node) else { return };
         let Some(step) = president.step.as_mut() else { return };
-        if step.out.required {
+        if step.out.required || outdated {
             let asked = if let Event::Request { id, .. } = &step.event { Some(*id) } else { None };
             let asked = asked.and_then(|id| president.open.get(&id).cloned());
             if let Some(Asked::Colour(colour)) = asked.filter(|_| certain) {
