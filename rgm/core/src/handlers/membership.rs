@@ -122,6 +122,12 @@ impl Rgm {
         }
         let forgets = mutant!(self, ForgetStopFailed) && cell.phase == Phase::StopFailed;
         self.with_cell(name, node, |c| *c = if forgets { Cell::default() } else { cell.clone() });
+        let starts = matches!(cell.running(), Some(Method::PrenetStart | Method::Start));
+        if starts || cell.phase != Phase::Offline {
+            // Nothing starts before its INIT: that it had run could not be stored, and is known by this.
+            let init = (name.clone(), node.clone(), Method::Init);
+            self.with_run(&r.group, |run| run.owed.remove(&init));
+        }
         if cell.phase == Phase::StopFailed && self.conf.failover_mode(&r) == FailoverMode::Hard {
             let rule = format!(
                 "a stop of resource {name} had failed, its Failover_mode is HARD, and the node is still there"
