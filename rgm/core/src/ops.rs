@@ -55,9 +55,33 @@ pub(crate) enum Stage {
     /// MONITOR_CHECKs of a giveover.
     Check(Handover),
     /// Groups that have to come to rest, and what should be true then.
-    Goals { goals: Vec<Goal>, problems: Vec<String>, job: Job },
+    Goals { goals: Vec<Goal>, problems: Vec<Problem>, job: Job },
     /// The end of everything.
     Shutdown,
+}
+
+/// What is not as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// METHOD where a method failed, DEPEND where something else has to come first.
+    code: SchaErr,
+    /// A sentence that names it.
+    text: String,
+}
+
+impl Problem {
+    fn failed(text: String) -> Self {
+        Self { code: SchaErr::Method, text }
+    }
+
+    fn blocked(text: String) -> Self {
+        Self { code: SchaErr::Depend, text }
+    }
+
+    /// What failed is told before what waits, which often waits for just that.
+    fn is_wait(&self) -> bool {
+        self.code == SchaErr::Depend
+    }
 }
 
 /// A giveover whose candidates are being asked.
@@ -153,7 +177,7 @@ impl Rgm {
             let Some(Op { stage: Stage::Goals { goals, .. }, .. }) = self.ops.get(&id) else { continue };
             let (reached, left): (Vec<Goal>, Vec<Goal>) =
                 goals.iter().cloned().partition(|g| self.is_settled(g));
-            let found: Vec<String> = reached.iter().filter_map(|g| self.judge(g)).collect();
+            let found: Vec<Problem> = reached.iter().filter_map(|g| self.judge(g)).collect();
             let Some(Op { stage: Stage::Goals { goals, problems, .. }, .. }) = self.ops.get_mut(&id) else {
                 continue;
             };
@@ -167,19 +191,20 @@ impl Rgm {
     }
 
     /// A request has what it waited for: what is left of it follows, unless there is a problem.
-    fn proceed(&mut self, id: RequestId, problems: Vec<String>) {
-        let Some(Op { stage: Stage::Goals { job, .. }, .. }) = self.ops.remove(&id) else { return };
-        if problems.is_empty() {
-            return self.work(job);
-        }
+    fn proceed(&mut self, id: RequestId, problems: Vec<Problem>) {
+        let Some(Op { stage: Stage::Goals { mut job, .. }, .. }) = self.ops.remove(&id) else { return };
+        let Some(mut refusal) = outcome(problems) else { return self.work(job) };
         let left = job.commands.len();
-        let mut answer = outcome(Done { messages: job.messages, plan: Vec::new() }, problems);
-        if let Err(refusal) = &mut answer
-            && left > 0
-        {
+        if left > 0 {
             refusal.hint = format!("the {left} changes after it were not carried out");
         }
-        self.reply(id, answer);
+        if !self.rehearsing {
+            return self.reply(id, Err(refusal));
+        }
+        // Nothing speaks against trying it, and whoever does will be told.
+        job.messages.push(format!("it would not end as asked for: {}", refusal.message));
+        job.messages.extend(refusal.output);
+        self.reply(id, Ok(Done { messages: job.messages, plan: Vec::new() }));
     }
 
     /// Nothing more will happen by itself for the goal.
@@ -199,19 +224,19 @@ impl Rgm {
         !r.deleting && self.nodes_of_interest(&r.group).into_iter().all(|n| view.plan(r, n).is_settled())
     }
 
-    /// What is not as the goal wants it, as a sentence; `None`: all is well.
-    fn judge(&self, goal: &Goal) -> Option<String> {
+    /// What is not as the goal wants it; `None`: all is well.
+    fn judge(&self, goal: &Goal) -> Option<Problem> {
         let group = self.conf.groups.get(goal.group())?;
         if let (
             Goal::Offline { .. } | Goal::Online { .. } | Goal::Somewhere { .. } | Goal::Rest { .. },
             Some((r, n)),
         ) = (goal, self.frozen(&group.name))
         {
-            return Some(format!(
+            return Some(Problem::failed(format!(
                 "resource {r} failed to stop on node {n}: resource group {} is in ERROR_STOP_FAILED; make sure nothing \
                  of {r} runs there, then: scswitch -c -h {n} -j {r} -f STOP_FAILED",
                 group.name
-            ));
+            )));
         }
         let is_online = |n: &NodeName| {
             matches!(
@@ -228,80 +253,98 @@ impl Rgm {
                 let missed = nodes.iter().find(|n| !online.contains(n));
                 missed
                     .map(|n| self.missed(&group.name, n, &online))
-                    .or_else(|| self.start_failure(&group.name))
+                    .or_else(|| self.start_problem(&group.name))
             }
             Goal::Somewhere { .. } if online.is_empty() => {
-                Some(format!("resource group {} could not be brought online on any node", group.name))
+                let text = format!("resource group {} could not be brought online on any node", group.name);
+                Some(Problem::failed(text))
             }
-            Goal::Somewhere { .. } => self.start_failure(&group.name),
-            Goal::Resources { resources, .. } => resources.iter().find_map(|r| self.resource_problem(r)),
+            Goal::Somewhere { .. } => self.start_problem(&group.name),
+            Goal::Resources { resources, .. } => self.worst(resources.iter()),
         }
     }
 
-    fn missed(&self, group: &GroupName, node: &NodeName, online: &[NodeName]) -> String {
+    fn missed(&self, group: &GroupName, node: &NodeName, online: &[NodeName]) -> Problem {
         if let Some(other) = self.in_the_way_of(group, node) {
-            return format!(
+            return Problem::blocked(format!(
                 "resource group {group} can not start on node {node}: resource group {other} is in its way"
-            );
+            ));
         }
-        match online.first() {
-            Some(other) => format!(
-                "resource group {group} failed to start on chosen node {node} and is online on node {other}"
-            ),
-            None => format!("resource group {group} failed to start on chosen node {node} and is offline"),
-        }
+        let where_then = match online.first() {
+            Some(other) => format!("online on node {other}"),
+            None => String::from("offline"),
+        };
+        Problem::failed(format!(
+            "resource group {group} failed to start on chosen node {node} and is {where_then}"
+        ))
     }
 
     /// A resource that is not stopped because of another one that could not be.
-    fn stop_problem(&self, group: &GroupName) -> Option<String> {
+    fn stop_problem(&self, group: &GroupName) -> Option<Problem> {
         let view = self.outlook();
         let places = self.nodes_of_interest(group).into_iter();
         let mut places = places.flat_map(|n| self.conf.members(group).map(move |r| (r, n)));
         places.find_map(|(r, node)| match view.plan(r, node) {
-            Plan::Blocked(Block::Dependent(x)) => Some(format!(
+            Plan::Blocked(Block::Dependent(x)) => Some(Problem::failed(format!(
                 "resource {} is not stopped on node {node}: resource {x}, which depends on it, could not be stopped",
                 r.name
-            )),
+            ))),
             Plan::Rest | Plan::Blocked(_) | Plan::Wait(_) | Plan::Run(_) | Plan::Pass(_) => None,
         })
     }
 
-    fn start_failure(&self, group: &GroupName) -> Option<String> {
-        self.conf.members(group).find_map(|r| self.resource_problem(&r.name))
+    fn start_problem(&self, group: &GroupName) -> Option<Problem> {
+        self.worst(self.conf.members(group).map(|r| &r.name))
     }
 
-    fn resource_problem(&self, name: &ResourceName) -> Option<String> {
+    fn worst<'a>(&self, resources: impl Iterator<Item = &'a ResourceName>) -> Option<Problem> {
+        resources.filter_map(|r| self.resource_problem(r)).min_by_key(Problem::is_wait)
+    }
+
+    fn resource_problem(&self, name: &ResourceName) -> Option<Problem> {
         let r: &Resource = self.conf.resources.get(name)?;
         let view = self.outlook();
         let mut nodes = self.nodes_of_interest(&r.group).into_iter();
         nodes.find_map(|node| match (view.plan(r, node), view.phase(r, node)) {
-            (Plan::Blocked(Block::StartFailed), _) => Some(format!(
+            (Plan::Blocked(Block::StartFailed), _) => Some(Problem::failed(format!(
                 "resource {name} failed to start on node {node} (START_FAILED); see its messages in the log, then restart \
                  its group: scswitch -R -h {node} -g {}",
                 r.group
-            )),
-            (_, Phase::StopFailed) => Some(format!(
+            ))),
+            (_, Phase::StopFailed) => Some(Problem::failed(format!(
                 "resource {name} failed to stop on node {node} (STOP_FAILED); make sure nothing of it runs there, then: \
                  scswitch -c -h {node} -j {name} -f STOP_FAILED"
-            )),
-            (_, Phase::MonitorFailed) => {
-                Some(format!("the monitor of resource {name} failed to start on node {node} (MONITOR_FAILED)"))
-            }
-            (Plan::Blocked(Block::Foreign(dep)), _) => Some(format!(
-                "resource {name} is not started on node {node}: it depends on resource {dep} of another group, which is \
-                 not online; it starts by itself when that one is (resource group {} is PENDING_ONLINE_BLOCKED)",
-                r.group
-            )),
-            (Plan::Blocked(Block::Dependency(dep)), _) => {
-                Some(format!("resource {name} is not started on node {node}: it depends on resource {dep}, which is not online"))
-            }
-            (Plan::Blocked(Block::Group(other)), _) => Some(format!(
-                "resource {name} is not started on node {node}: resource group {other} could not start or stop there"
-            )),
-            (Plan::Blocked(Block::Elsewhere(other)), _) => {
-                Some(format!("resource {name} is not started on node {node}: its group can not leave node {other}"))
+            ))),
+            (_, Phase::MonitorFailed) => Some(Problem::failed(format!(
+                "the monitor of resource {name} failed to start on node {node} (MONITOR_FAILED)"
+            ))),
+            (Plan::Blocked(block), _) => {
+                let why = self.what_blocks(r, &block);
+                why.map(|why| Problem::blocked(format!("resource {name} is not started on node {node}: {why}")))
             }
             _ => None,
+        })
+    }
+
+    /// What keeps a resource from starting though no method of it failed.
+    fn what_blocks(&self, r: &Resource, block: &Block) -> Option<String> {
+        let lacks = |dep: &ResourceName| {
+            let on = self.conf.resources.get(dep);
+            let disabled = on.is_some_and(|on| self.conf.nodes_of(&on.group).iter().all(|n| !on.enabled.on_at(n)));
+            if disabled { "disabled" } else { "not online" }
+        };
+        Some(match block {
+            Block::Foreign(dep) => format!(
+                "it depends on resource {dep} of resource group {}, which is {}; it starts by itself when that one is \
+                 online (resource group {} is PENDING_ONLINE_BLOCKED)",
+                self.conf.resources.get(dep)?.group,
+                lacks(dep),
+                r.group
+            ),
+            Block::Dependency(dep) => format!("it depends on resource {dep}, which is {}", lacks(dep)),
+            Block::Group(other) => format!("resource group {other} could not start or stop there"),
+            Block::Elsewhere(other) => format!("its group can not leave node {other}"),
+            Block::StartFailed | Block::StopFailed(_) | Block::Dependent(_) => return None,
         })
     }
 
@@ -329,12 +372,12 @@ impl Rgm {
     }
 }
 
-/// Success, or the first problem with the others behind it.
-fn outcome(done: Done, mut problems: Vec<String>) -> Result<Done, Refusal> {
+/// The first failure, or else the first wait, with the other problems behind it; `None`: success.
+fn outcome(mut problems: Vec<Problem>) -> Option<Refusal> {
     problems.dedup();
-    if problems.is_empty() {
-        return Ok(done);
-    }
-    let message = problems.remove(0);
-    Err(Refusal { code: SchaErr::Method, message, hint: String::new(), output: problems })
+    problems.sort_by_key(Problem::is_wait);
+    let mut problems = problems.into_iter();
+    let Problem { code, text } = problems.next()?;
+    let output = problems.map(|p| p.text).collect();
+    Some(Refusal { output, begun: true, ..Refusal::new(code, text, "") })
 }

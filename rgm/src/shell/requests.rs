@@ -107,12 +107,9 @@ fn read_type(
             1 => "an error".to_owned(),
             errors => format!("{errors} errors"),
         };
-        return Err(Refusal {
-            code: SchaErr::Inval,
-            message: format!("the registration file {file} has {errors}"),
-            hint: "correct them, check with rtrcheck, and register again".to_owned(),
-            output,
-        });
+        let message = format!("the registration file {file} has {errors}");
+        let hint = "correct them, check with rtrcheck, and register again";
+        return Err(Refusal { output, ..Refusal::new(SchaErr::Inval, message, hint) });
     };
     if let Some(nodes) = installed_nodes {
         declaration.installed_nodes = nodes;

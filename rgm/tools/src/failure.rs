@@ -48,6 +48,11 @@ impl Failure {
         self.found_by == Finder::Daemon
     }
 
+    /// True if what was asked was begun, and did not end as it should.
+    pub fn is_begun(&self) -> bool {
+        self.refusal.begun
+    }
+
     /// The exit code.
     pub fn code(&self) -> u8 {
         self.refusal.code.code()
@@ -74,7 +79,7 @@ impl Failure {
     }
 
     fn lines(&self, begun: &str) -> String {
-        let Refusal { code: _, message, hint, output } = &self.refusal;
+        let Refusal { message, hint, output, .. } = &self.refusal;
         let mut text = format!("{begun}{}\n", one_line(message));
         if !hint.is_empty() {
             text.push_str(&format!("  {}\n", one_line(hint)));

@@ -363,12 +363,15 @@ pub struct Refusal {
     /// What methods printed (VALIDATE), line by line, for the operator.
     #[serde(default)]
     pub output: Vec<String>,
+    /// What was asked was begun, and did not end as it should. False: nothing was done.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub begun: bool,
 }
 
 impl Refusal {
     /// A refusal without output.
     pub fn new(code: SchaErr, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: hint.into(), output: Vec::new() }
+        Self { code, message: message.into(), hint: hint.into(), output: Vec::new(), begun: false }
     }
 }
 

@@ -287,11 +287,11 @@ impl World {
     }
 }
 
-/// Nothing of it was carried out. What was and did not end well is told as METHOD; what was
-/// overtaken, as RECONF.
+/// Nothing of it was carried out. What was and did not end well says so; what was overtaken is told
+/// as RECONF, and what VALIDATE refused as METHOD, when other changes have gone before it.
 fn is_refused(id: RequestId, out: &Out) -> bool {
     let no = |answer: &Result<Done, Refusal>| {
-        answer.as_ref().is_err_and(|r| !matches!(r.code, SchaErr::Method | SchaErr::Reconf))
+        answer.as_ref().is_err_and(|r| !r.begun && !matches!(r.code, SchaErr::Method | SchaErr::Reconf))
     };
     out.replies.iter().any(|(to, answer)| *to == id && no(answer))
 }

@@ -248,7 +248,7 @@ impl Rgm {
         let output = verdicts.iter().map(|v| format!("node {}: {}", v.node, v.rule)).collect();
         let message = format!("no node of Nodelist may host resource group {} now", group.name);
         let hint = String::from("scstat -n shows which nodes are up");
-        Refusal { code: SchaErr::Node, message, hint, output }
+        Refusal { output, ..Refusal::new(SchaErr::Node, message, hint) }
     }
 
     pub(super) fn admit_bring_online(

@@ -131,7 +131,7 @@ impl Rgm {
                 h.group, h.from
             );
             let output = core::mem::take(&mut h.vetoes);
-            let refusal = Refusal { code: SchaErr::Checks, message, hint: String::new(), output };
+            let refusal = Refusal { output, ..Refusal::new(SchaErr::Checks, message, "") };
             self.ops.remove(&id);
             return self.refuse_giveover(Some(id), refusal);
         };

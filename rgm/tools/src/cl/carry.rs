@@ -72,7 +72,7 @@ fn one_by_one(call: &Call, changes: Vec<Change>) -> Result<Vec<Failure>, Failure
             let Some(change) = changes.get(at) else { continue };
             failed.remove(&at);
             for failure in single(call, change.clone(), false)? {
-                if failure.code() == SchaErr::Depend.code() {
+                if failure.code() == SchaErr::Depend.code() && !failure.is_begun() {
                     again.push(at);
                 }
                 failed.insert(at, failure);
