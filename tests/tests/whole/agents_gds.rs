@@ -278,7 +278,14 @@ fn validate_tells_the_operator_what_can_not_work() -> Result<()> {
             (&["-x", "Start_command=/bin/sleep 99", "-x", "Stop_command=/nowhere"], "Stop_command: /nowhere"),
             (&["-x", "Start_command=/bin/sleep 99", "-x", "Probe_command=https://x/"], "curl"),
             (&["-x", "Start_command=/bin/sleep 99", "-x", "Probe_command=http://x:y/"], "is not http://HOST"),
-            (&["-x", "Start_command=/bin/sleep 99", "-y", "Port_list=80/carrier-pigeon"], "is not PORT/tcp"),
+            (
+                &["-x", "Start_command=/bin/sleep 99", "-y", "Port_list=80/carrier-pigeon"],
+                "each element is PORT/tcp",
+            ),
+            (
+                &["-x", "Start_command=/bin/sleep 99", "-y", "Port_list=80/tcp,8080"],
+                "\"8080\" names no protocol",
+            ),
             (
                 &["-x", "Start_command=/bin/sleep 99", "-x", "Validate_command=echo no licence here; exit 3"],
                 "Validate_command ended with 3: no licence here",

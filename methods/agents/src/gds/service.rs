@@ -8,6 +8,7 @@ use crate::judge::{COMPLETE, Finding};
 use crate::pmf::{Policy, minutes};
 use crate::probe::http::Url;
 use crate::probe::{self, TIMED_OUT};
+use std::num::NonZero;
 use std::time::Duration;
 
 /// A probe command ends with this to be moved to another node at once.
@@ -103,17 +104,19 @@ impl Context<'_> {
     }
 }
 
-/// The number of a port that can be connected to: `80/tcp`, `80/tcp6` or `80`. UDP has nothing to
-/// connect to.
+/// The number of a port that can be connected to: `80/tcp` or `80/tcp6`. UDP has nothing to connect to.
 pub fn port(element: &str) -> Result<Vec<u16>, Failed> {
-    let (number, protocol) = element.split_once('/').unwrap_or((element, "tcp"));
-    let wrong =
-        || Failed::new(format!("Port_list: {element} is not PORT/tcp, PORT/tcp6, PORT/udp or PORT/udp6"));
-    let number: u16 = number.trim().parse().map_err(|_| wrong())?;
+    let wrong = |what: &str| {
+        Failed::new(format!(
+            "Port_list: {element:?} {what}; each element is PORT/tcp, PORT/tcp6, PORT/udp or PORT/udp6, as 80/tcp"
+        ))
+    };
+    let (number, protocol) = element.split_once('/').ok_or_else(|| wrong("names no protocol"))?;
+    let number: NonZero<u16> = number.trim().parse().map_err(|_| wrong("has no port from 1 to 65535"))?;
     match protocol.trim().to_ascii_lowercase().as_str() {
-        "tcp" | "tcp6" => Ok(vec![number]),
+        "tcp" | "tcp6" => Ok(vec![number.get()]),
         "udp" | "udp6" => Ok(Vec::new()),
-        _ => Err(wrong()),
+        _ => Err(wrong("names no protocol that is known")),
     }
 }
 
@@ -219,17 +222,24 @@ mod tests {
 
     #[test]
     fn a_port_has_a_number_and_a_protocol() {
-        for (element, ports) in [
-            ("80/tcp", vec![80]),
-            ("80/tcp6", vec![80]),
-            ("80", vec![80]),
-            ("53/udp", vec![]),
-            ("53/UDP6", vec![]),
-        ] {
+        for (element, ports) in
+            [("80/tcp", vec![80]), ("80/tcp6", vec![80]), ("53/udp", vec![]), ("53/UDP6", vec![])]
+        {
             assert_eq!(port(element), Ok(ports), "{element}");
         }
-        for element in ["http/tcp", "80/sctp", "70000/tcp", "/tcp"] {
-            assert!(port(element).is_err(), "{element}");
+        for (element, why) in [
+            ("80", "\"80\" names no protocol"),
+            ("tcp/80", "no port from 1"),
+            ("http/tcp", "no port from 1"),
+            ("0/tcp", "no port from 1"),
+            ("70000/tcp", "no port from 1"),
+            ("/tcp", "no port from 1"),
+            ("80/", "no protocol that is known"),
+            ("80/sctp", "no protocol that is known"),
+            ("80/tcp/udp", "no protocol that is known"),
+        ] {
+            let said = port(element).unwrap_err().to_string();
+            assert!(said.contains(why) && said.contains("PORT/udp6, as 80/tcp"), "{element}: {said}");
         }
     }
 }
