@@ -196,7 +196,7 @@ impl Rgm {
         let Some(mut refusal) = outcome(problems) else { return self.work(job) };
         let left = job.commands.len();
         if left > 0 {
-            refusal.hint = format!("the {left} changes after it were not carried out");
+            refusal.hint = format!("changes after it, not carried out: {left}");
         }
         if !self.rehearsing {
             return self.reply(id, Err(refusal));
@@ -330,7 +330,8 @@ impl Rgm {
     fn what_blocks(&self, r: &Resource, block: &Block) -> Option<String> {
         let lacks = |dep: &ResourceName| {
             let on = self.conf.resources.get(dep);
-            let disabled = on.is_some_and(|on| self.conf.nodes_of(&on.group).iter().all(|n| !on.enabled.on_at(n)));
+            let disabled =
+                on.is_some_and(|on| self.conf.nodes_of(&on.group).iter().all(|n| !on.enabled.on_at(n)));
             if disabled { "disabled" } else { "not online" }
         };
         Some(match block {

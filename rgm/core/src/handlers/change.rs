@@ -254,7 +254,7 @@ impl Rgm {
         if job.done == 0 || self.rehearsing {
             return refusal;
         }
-        let message = format!("{} (the {} changes before it were carried out)", refusal.message, job.done);
+        let message = format!("{} (changes before it, carried out: {})", refusal.message, job.done);
         Refusal { message, ..refusal }
     }
 }

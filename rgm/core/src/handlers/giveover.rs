@@ -12,7 +12,7 @@ use crate::place::{By, Layout, Rule, Verdict};
 use crate::{Ending, Level, MethodResult, RequestId, Rgm, Token};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use rgm_types::{
     Done, Giveover, Group, GroupName, Method, NodeName, Refusal, Resource, ResourceName, SchaErr,
@@ -48,16 +48,10 @@ impl Rgm {
         verdicts.sort_by_key(|v| v.rank);
         let fits = |v: &&Verdict| v.eligible() && !barred.contains(&v.node);
         let left: VecDeque<NodeName> = verdicts.iter().filter(fits).map(|v| v.node.clone()).collect();
-        let mut vetoes: Vec<String> = { verdicts.iter() }
-            .filter(|v| !v.eligible())
-            .map(|v| format!("node {}: {}", v.node, v.rule))
-            .collect();
-        vetoes.extend(
-            barred
-                .iter()
-                .filter(|n| *n != from)
-                .map(|n| format!("node {n} gave up this resource within Pingpong_interval")),
-        );
+        let gave_up = Rule::GaveUp(r.name.clone());
+        let veto =
+            |v: &Verdict| format!("node {}: {}", v.node, if v.eligible() { &gave_up } else { &v.rule });
+        let vetoes = verdicts.iter().filter(|v| !fits(v)).map(veto).collect();
         let handover = Handover {
             group: moved.name,
             resource: r.name.clone(),
