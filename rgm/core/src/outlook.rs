@@ -7,7 +7,7 @@ use crate::cell::{Cell, Phase};
 use crate::links::{Dep, Flavour};
 use crate::plan::{Block, Desire, Plan, Wait};
 use crate::{Motion, Place, Rgm};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -89,14 +89,19 @@ impl Rgm {
         flagged.or_else(seen)
     }
 
-    /// Another node where the group is not certainly gone: while there is one, nothing of a
-    /// failover group starts here.
+    /// Another node where the group is not certainly gone: while there is one, nothing of a failover
+    /// group starts here; nor of a scalable one that is leaving there, if it runs, or is about to, on as
+    /// many other nodes as Maximum_primaries.
     pub(crate) fn not_clear_elsewhere(&self, group: &Group, node: &NodeName) -> Option<NodeName> {
-        if self.conf.facts(&group.name).scalable {
-            return None;
+        let cells = self.boards.get(&group.name)?.iter();
+        let mut busy = cells.filter(|(_, n, c)| *n != node && !c.is_clear()).map(|(_, n, _)| n);
+        if !self.conf.facts(&group.name).scalable {
+            return busy.next().cloned();
         }
-        let mut cells = self.boards.get(&group.name)?.iter();
-        cells.find(|(_, n, c)| *n != node && !c.is_clear()).map(|(_, n, _)| n.clone())
+        let wanted = self.conf.runs.get(&group.name).map(|run| &run.wanted);
+        let leaving: BTreeSet<&NodeName> = busy.filter(|n| wanted.is_none_or(|w| !w.contains(*n))).collect();
+        let others = wanted.into_iter().flatten().filter(|n| *n != node).count() + leaving.len();
+        leaving.into_iter().next().filter(|_| others >= self.most_primaries(group)).cloned()
     }
 
     /// A resource whose INIT, FINI or BOOT must run on this node before anything starts here.

@@ -147,12 +147,15 @@ impl World {
         self.repo.members(group).any(|r| site.instances.get(&r.name).is_some_and(|x| x.begun))
     }
 
-    /// INV-01: a failover group never runs on two nodes. (On how many a scalable one is meant to be is
-    /// a rule about decisions.)
+    /// INV-01: a failover group never runs on two nodes, and a scalable one never on more than
+    /// Maximum_primaries, unless that was changed since the order was given.
     fn check_alone(&self, order: &Order) -> Result<(), Finding> {
         let others: Vec<&NodeName> =
             self.sites.keys().filter(|n| **n != order.node && self.is_alive(&order.group, n)).collect();
-        if others.is_empty() || self.repo.is_scalable(&order.group) {
+        let scalable = self.repo.is_scalable(&order.group);
+        let most = if scalable { self.repo.group_int(&order.group, "Maximum_primaries") } else { 1 };
+        let few = usize::try_from(most).is_ok_and(|most| others.len() < most);
+        if few || (scalable && self.memory.older.contains(&order.token)) {
             return Ok(());
         }
         finding(
