@@ -66,6 +66,8 @@ mutants! {
     StartBeforeInit,
     /// UPDATE is never run.
     NeverUpdate,
+    /// That an UPDATE is owed is not written down with the change.
+    ForgetOwedUpdate,
     /// Monitors are not started again where monitoring was off.
     NeverMonitor,
     /// A resource stays up when what it has an offline-restart dependency on goes down.

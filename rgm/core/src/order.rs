@@ -9,7 +9,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use rgm_types::{Method, Millis, NodeName, Progress, Resource, ResourceName, ResourceType, Status};
+use rgm_types::{Method, Millis, NodeName, Progress, PropName, Resource, ResourceName, ResourceType, Status};
 
 /// How long after its timeout a method's end may be announced before the core stops believing in
 /// it. The node kills it at its timeout and needs a moment for the diagnosis and the kill.
@@ -220,6 +220,10 @@ impl Rgm {
             c.owed.update.clear();
             set_status(c, Status::Offline, "");
         });
+        let of_it = |(x, n, _): &(ResourceName, NodeName, PropName)| *x == r.name && n == node;
+        if self.conf.runs.get(&r.group).is_some_and(|run| run.updates.iter().any(of_it)) {
+            self.with_run(&r.group, |run| run.updates.retain(|due| !of_it(due)));
+        }
     }
 
     pub(crate) fn log_state(&mut self, r: &ResourceName, node: &NodeName, internal: &str) {

@@ -132,6 +132,10 @@ pub struct GroupRun {
     pub stop_failed: BTreeSet<(ResourceName, NodeName)>,
     /// INIT and FINI that resources still owe a node since they became managed or unmanaged.
     pub owed: BTreeSet<(ResourceName, NodeName, Method)>,
+    /// Properties that changed while a resource was up on a node, and of which its UPDATE was not told
+    /// for certain. The node's journal says so too, if the president lived to have it written there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub updates: BTreeSet<(ResourceName, NodeName, PropName)>,
     /// On how many nodes an operator's switch put it, in place of Desired_primaries; `None`: no such
     /// word is in force. A boot of the whole cluster, a remaster or a change of Desired_primaries ends it.
     #[serde(default)]

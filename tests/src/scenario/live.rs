@@ -211,6 +211,7 @@ impl Stage {
             | Step::PmfGivesUp { .. }
             | Step::Clock { .. }
             | Step::DaemonKilled
+            | Step::KilledAtCommit { .. }
             | Step::ClusterBoots { .. }
             | Step::ShutDown
             | Step::Declared(_)

@@ -17,6 +17,7 @@
 //! | `pmf gives up r on phys-1` | |
 //! | `clock +60s`, `wall clock -1h` | time passes; the wall clock alone is set |
 //! | `daemon killed` | the core is loaded anew; methods under way are lost |
+//! | `killed at the commit of scrgadm …` | the same, as soon as the change lies in the repository |
 //! | `cluster boots`, `cluster boots without phys-2` | |
 //! | `cluster shuts down` | |
 //! | `dry run scswitch …`, `as foretold` | what it would run; whether that is what ran since |
@@ -47,6 +48,7 @@ pub(super) enum Step {
     PmfGivesUp { resource: ResourceName, node: NodeName },
     Clock { secs: i64, wall_only: bool },
     DaemonKilled,
+    KilledAtCommit { from: Option<NodeName>, command: Command },
     ClusterBoots { without: Vec<NodeName> },
     ShutDown,
     State,
@@ -74,6 +76,10 @@ pub(super) fn parse(line: &str) -> Result<Step> {
         ["clock", span] => Step::Clock { secs: seconds(span)?, wall_only: false },
         ["wall", "clock", span] => Step::Clock { secs: seconds(span)?, wall_only: true },
         ["daemon", "killed"] => Step::DaemonKilled,
+        ["killed", "at", "the", "commit", "of", ..] => {
+            let (from, command) = command::parse(line.trim_start_matches("killed at the commit of "))?;
+            Step::KilledAtCommit { from, command }
+        }
         ["cluster", "boots"] => Step::ClusterBoots { without: Vec::new() },
         ["cluster", "boots", "without", node] => Step::ClusterBoots { without: vec![NodeName::new(node)?] },
         ["cluster", "shuts", "down"] => Step::ShutDown,

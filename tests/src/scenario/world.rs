@@ -31,6 +31,8 @@ pub(super) struct World {
     requests: u64,
     with_arguments: bool,
     states: BTreeMap<String, String>,
+    /// The daemon is killed as soon as something is committed.
+    doomed: bool,
     foretold: Vec<String>,
     ordered: Vec<String>,
     line: String,
@@ -83,6 +85,12 @@ impl World {
             }),
             Step::Clock { secs, wall_only } => self.pass_time(*secs, *wall_only),
             Step::DaemonKilled => self.daemon_killed(),
+            Step::KilledAtCommit { from, command } => {
+                self.doomed = true;
+                self.ask(from.as_ref(), command)?;
+                ensure!(!self.doomed, "nothing was committed");
+                self.daemon_killed()
+            }
             Step::ClusterBoots { without } => self.boot(without),
             Step::ShutDown => {
                 let id = self.request();
@@ -282,6 +290,10 @@ impl World {
     /// Gives the checks of method files that a node answers by itself.
     fn carry_out(&mut self, out: Out) -> Result<Vec<Token>> {
         self.commit(&out.writes);
+        if self.doomed && !out.writes.is_empty() {
+            self.doomed = false;
+            return Ok(Vec::new());
+        }
         for (node, r, cell) in out.records {
             let journal = self.journals.entry(node).or_default();
             match cell {

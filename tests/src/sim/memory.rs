@@ -308,21 +308,6 @@ impl World {
         self.memory.restart_due.extend(due);
     }
 
-    /// The president is gone. Of a change that was not answered yet the UPDATE may be gone with him:
-    /// what is owed to an instance lies in the node's journal, which may not have been told of it.
-    pub(super) fn forget_unanswered(&mut self) {
-        fn changes(command: &Command, r: &ResourceName) -> bool {
-            match command {
-                Command::ResourceSet { name, .. } => name == r,
-                Command::ResourceDelete { .. } => true,
-                Command::Batch { commands } => commands.iter().any(|c| changes(c, r)),
-                _ => false,
-            }
-        }
-        let (open, due) = (&self.open, &mut self.memory.update_due);
-        due.retain(|(r, _)| !open.values().any(|c| changes(c, r)));
-    }
-
     /// What is about to be committed, held against what was.
     pub(super) fn note_changes(&mut self, writes: &[Write]) {
         self.memory.switched_off.clear();

@@ -265,7 +265,6 @@ impl World {
         if let Some(Sabotage(how)) = &self.sabotage {
             how(&mut self.core);
         }
-        self.forget_unanswered();
         self.open.clear();
         self.todo.clear();
         self.late.clear();

@@ -133,6 +133,7 @@ impl Rgm {
     }
 
     /// UPDATE is owed wherever the resource is up or coming up; elsewhere START will see the new values.
+    /// The repository learns of it with the change itself: whoever takes over owes it too.
     fn owe_update(&mut self, name: &ResourceName, props: &BTreeSet<rgm_types::PropName>) {
         let Some(r) = self.conf.resources.get(name).cloned() else { return };
         if !self.conf.type_of(&r).is_some_and(|t| t.has(Method::Update)) {
@@ -144,6 +145,10 @@ impl Rgm {
             let coming = matches!(cell.running(), Some(Method::Start));
             if (cell.phase.is_up() || coming) && self.desire(&r, &node) == Desire::Up {
                 self.with_cell(name, &node, |c| c.owed.update.extend(props.iter().cloned()));
+                let due = props.iter().map(|p| (name.clone(), node.clone(), p.clone()));
+                if !mutant!(self, ForgetOwedUpdate) {
+                    self.with_run(&r.group, |run| run.updates.extend(due));
+                }
             }
         }
     }

@@ -74,6 +74,24 @@ impl Rgm {
             self.owe_boot(&report.node);
         } else {
             report.cells.iter().for_each(|(r, cell)| self.restore(&report.node, r, cell));
+            self.restore_updates(&report.node);
+        }
+    }
+
+    /// UPDATEs that the repository knows of are owed to what is up. The journal may not have been told
+    /// of one, and of one that it says is under way it can't be known which change it was for.
+    fn restore_updates(&mut self, node: &NodeName) {
+        let of_groups =
+            self.conf.runs.iter().flat_map(|(g, run)| run.updates.iter().map(move |due| (g, due)));
+        let here = of_groups.filter(|(_, (_, n, _))| n == node);
+        let due: Vec<_> = here.map(|(g, (r, _, prop))| (g.clone(), r.clone(), prop.clone())).collect();
+        for (group, r, prop) in due {
+            let cell = self.cell(&r, node);
+            if cell.phase.is_up() || cell.running() == Some(Method::Start) {
+                self.with_cell(&r, node, |c| c.owed.update.insert(prop));
+            } else {
+                self.with_run(&group, |run| run.updates.remove(&(r, node.clone(), prop)));
+            }
         }
     }
 
@@ -187,13 +205,16 @@ impl Rgm {
 
     fn forget_debts(&mut self, node: &NodeName) {
         let owes = |run: &GroupRun| {
-            run.stop_failed.iter().any(|(_, n)| n == node) || run.owed.iter().any(|(_, n, _)| n == node)
+            run.stop_failed.iter().any(|(_, n)| n == node)
+                || run.owed.iter().any(|(_, n, _)| n == node)
+                || run.updates.iter().any(|(_, n, _)| n == node)
         };
         let owing = self.conf.runs.iter().filter(|(_, run)| owes(run));
         for group in owing.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.with_run(&group, |run| {
                 run.stop_failed.retain(|(_, n)| n != node);
                 run.owed.retain(|(_, n, _)| n != node);
+                run.updates.retain(|(_, n, _)| n != node);
             });
         }
     }

@@ -119,7 +119,13 @@ impl Rgm {
 
     /// A method that changes no phase has run.
     fn paid(&mut self, r: &Resource, node: &NodeName, method: Method, ok: bool) {
-        self.with_run(&r.group, |run| run.owed.remove(&(r.name.clone(), node.clone(), method)));
+        let again = self.cell(&r.name, node).owed.update;
+        self.with_run(&r.group, |run| {
+            run.owed.remove(&(r.name.clone(), node.clone(), method));
+            if method == Method::Update {
+                run.updates.retain(|(x, n, p)| *x != r.name || n != node || again.contains(p));
+            }
+        });
         self.with_cell(&r.name, node, |c| {
             c.owed.boot &= method != Method::Boot;
             if ok {
