@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A file describes all of the configuration and nothing of what is going on: cluster properties, load
-//! limits, types whole (so that no registration file is needed), groups, resources, switches. It has
+//! limits, lasting attributes of nodes, types whole (so that no registration file is needed), groups,
+//! resources, switches. It has
 //! every property with its value in force; of those, import gives explicitly what is not the default.
 //! Export, import into an empty cluster of the same nodes, and export give the same bytes.
 
@@ -15,13 +16,15 @@ mod export;
 mod import;
 mod xml;
 
-pub use commands::limit_set;
+pub use commands::{attrs_set, limit_set};
 
 #[cfg(test)]
 mod tests;
 
 use rgm_types::view::{GroupView, PropView, ResourceView, Snapshot};
-use rgm_types::{GroupName, LoadLimit, NodeName, PropName, ResourceName, ResourceType, TypeName, Value};
+use rgm_types::{
+    AttrName, GroupName, LoadLimit, NodeName, PropName, ResourceName, ResourceType, TypeName, Value,
+};
 use std::collections::BTreeMap;
 
 /// Which objects are meant.
@@ -29,7 +32,7 @@ use std::collections::BTreeMap;
 pub enum Selection {
     /// Everything there is.
     All,
-    /// Nodes and their load limits.
+    /// Nodes, their load limits and lasting attributes.
     Nodes(Vec<NodeName>),
     /// These types.
     Types(Vec<TypeName>),
@@ -44,7 +47,7 @@ pub enum Selection {
 pub struct Configuration {
     /// Cluster name, and its properties; `None`: a file of single objects.
     pub cluster: Option<(String, BTreeMap<PropName, Value>)>,
-    /// Nodes by id, and their load limits.
+    /// Nodes by id.
     pub nodes: Vec<Node>,
     /// Types.
     pub types: Vec<ResourceType>,
@@ -63,6 +66,8 @@ pub struct Node {
     pub id: u32,
     /// Load limits by name.
     pub limits: BTreeMap<String, LoadLimit>,
+    /// Attributes that last until they are cleared.
+    pub attrs: BTreeMap<AttrName, String>,
 }
 
 /// A group.
@@ -149,7 +154,12 @@ impl Configuration {
                 .nodes
                 .iter()
                 .filter(|n| node(&n.name))
-                .map(|n| Node { name: n.name.clone(), id: n.id, limits: limits(&n.loads) })
+                .map(|n| Node {
+                    name: n.name.clone(),
+                    id: n.id,
+                    limits: limits(&n.loads),
+                    attrs: n.attrs.forever.clone(),
+                })
                 .collect(),
             types: {
                 let types = snapshot.types.iter().map(|t| &t.declaration);

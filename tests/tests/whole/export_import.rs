@@ -15,12 +15,15 @@ fn a_cluster_is_made_again_from_its_file_alone_byte_for_byte() -> Result<()> {
         c.ok("clrs enable -n phys-1 t")?;
         c.ok("clrs unmonitor -n phys-2 s")?;
         c.ok("clnode create-loadlimit -p limitname=memory -p softlimit=3 -p hardlimit=9 phys-1")?;
+        c.ok("clnode attr set -n phys-1 -l forever site.rack=b2")?;
+        c.ok("clnode attr set -n phys-1 passing=1")?;
         c.ok("cluster set -p Concentrate_load=TRUE")?;
         c.ok("scswitch -Z -g g")?;
         let file = c.dir().join("site.xml");
         c.ok(&format!("cluster export -o {}", file.display()))?;
         let text = fs::read_to_string(&file)?;
         assert_eq!(c.ok("cluster export")?, text);
+        ensure!(text.contains("name=\"site.rack\" value=\"b2\"") && !text.contains("passing"), "{text}");
 
         c.finish()?;
         fs::remove_dir_all(c.dir().join("state"))?;

@@ -6,7 +6,7 @@ use super::{groups, resources};
 use crate::failure::Failure;
 use crate::order::needed_first;
 use rgm_types::view::{Snapshot, TypeView};
-use rgm_types::{Command, GroupName, PropSet, ResourceName, TypeName, Value};
+use rgm_types::{AttrName, Command, GroupName, Lifetime, PropSet, ResourceName, TypeName, Value};
 
 /// Everything that differs, in a stable order.
 #[derive(Debug, Default)]
@@ -36,6 +36,7 @@ impl Difference {
         let mut difference = Self { order: order(declared, snapshot), ..Self::default() };
         difference.cluster(declared, snapshot);
         difference.limits(declared, snapshot, prune);
+        difference.attrs(declared, snapshot, prune);
         for declared in &declared.types {
             difference.rt(declared, snapshot)?;
         }
@@ -116,6 +117,36 @@ impl Difference {
                 self.object('-', format!("load limit {name} of node {}", view.name), Vec::new());
                 let (node, name) = (view.name.clone(), name.clone());
                 self.step(Phase::Base, Command::LoadLimitDelete { node, name });
+            }
+        }
+    }
+
+    fn attrs(&mut self, declared: &Declared, snapshot: &Snapshot, prune: bool) {
+        for (node, name, value) in &declared.attrs {
+            let view = snapshot.nodes.iter().find(|view| view.name == *node);
+            let now = view.and_then(|view| view.attrs.forever.get(name));
+            if now == Some(value) {
+                continue;
+            }
+            let (mark, details) = match now {
+                None => ('+', shown(value)),
+                Some(now) => ('~', format!("{} -> {}", shown(now), shown(value))),
+            };
+            self.object(mark, format!("attribute {name} of node {node}"), vec![details]);
+            let values = [(name.clone(), value.clone())].into();
+            self.step(Phase::Base, crate::config_file::attrs_set(node, values));
+        }
+        for view in snapshot.nodes.iter().filter(|_| prune) {
+            let mut of_it = declared.attrs.iter().filter(|(node, ..)| *node == view.name).peekable();
+            if of_it.peek().is_none() {
+                continue;
+            }
+            let kept: Vec<&AttrName> = of_it.map(|(_, name, _)| name).collect();
+            for name in view.attrs.forever.keys().filter(|name| !kept.contains(name)) {
+                self.object('-', format!("attribute {name} of node {}", view.name), Vec::new());
+                let (node, names) = (Some(view.name.clone()), vec![name.clone()]);
+                let lifetime = Some(Lifetime::Forever);
+                self.step(Phase::Base, Command::AttrClear { node, lifetime, names });
             }
         }
     }

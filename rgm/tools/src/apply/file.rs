@@ -17,6 +17,9 @@
 //! [nodes.phys-1.loads]
 //! memory = { soft = 16, hard = 32 }
 //!
+//! [nodes.phys-1.attributes]          # those that last until they are cleared
+//! "site.rack" = "b2"
+//!
 //! [cluster]
 //! Concentrate_load = true
 //! ```
@@ -25,7 +28,7 @@ use crate::cl::ClErr;
 use crate::failure::Failure;
 use crate::{properties, register};
 use rgm_types::{
-    GroupName, InstalledNodes, LoadLimit, NodeName, PropOp, PropSet, ResourceName, ResourceType,
+    AttrName, GroupName, InstalledNodes, LoadLimit, NodeName, PropOp, PropSet, ResourceName, ResourceType,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -45,6 +48,7 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct Node {
     loads: BTreeMap<String, Limit>,
+    attributes: BTreeMap<AttrName, toml::Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,6 +142,8 @@ pub struct Declared {
     pub cluster: Vec<PropSet>,
     /// Load limits.
     pub limits: Vec<(NodeName, String, LoadLimit)>,
+    /// Lasting attributes of nodes.
+    pub attrs: Vec<(NodeName, AttrName, String)>,
     /// Types: the name given, their declaration where they are to be registered, Installed_nodes.
     pub types: Vec<DeclaredType>,
     /// Groups, by name.
@@ -203,7 +209,15 @@ pub fn read(path: &str) -> Result<Declared, Failure> {
 pub fn parse(text: &str) -> Result<Declared, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
     let mut declared = Declared { cluster: props(&file.cluster)?, ..Declared::default() };
-    for (node, Node { loads }) in file.nodes {
+    for (node, Node { loads, attributes }) in file.nodes {
+        for (name, value) in attributes {
+            let text = value.as_str().map(str::to_owned);
+            let text = text.or_else(|| value.as_integer().map(|number| number.to_string()));
+            let value = text.ok_or_else(|| {
+                format!("node {node}: attribute {name}: it is a text or a number, not {value}")
+            })?;
+            declared.attrs.push((node.clone(), name, value));
+        }
         let limit =
             |(name, Limit { soft, hard }): (String, Limit)| (node.clone(), name, LoadLimit { soft, hard });
         declared.limits.extend(loads.into_iter().map(limit));

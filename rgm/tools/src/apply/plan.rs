@@ -9,7 +9,7 @@ use rgm_types::{Command, ResourceName};
 /// When a command's turn comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Types, cluster properties, load limits.
+    /// Types, cluster properties, load limits, attributes of nodes.
     Base,
     /// What the file does not name, if it is to go.
     Delete,

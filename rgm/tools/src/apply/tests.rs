@@ -4,7 +4,7 @@ use super::file::{Declared, parse};
 use super::*;
 use crate::fixture;
 use rgm_types::view::{LoadView, Snapshot};
-use rgm_types::{Command, GroupState, LoadLimit, PropDecl, PropName, PropType, Tunable, Value};
+use rgm_types::{Command, GroupState, Lifetime, LoadLimit, PropDecl, PropName, PropType, Tunable, Value};
 
 /// The cluster of the examples: nfs-rs needs nfs-stor, and its Retry_count may be changed while it is
 /// disabled only.
@@ -48,6 +48,10 @@ fn cluster() -> Snapshot {
     ));
     let limit = Some(LoadLimit { soft: 1, hard: None });
     snapshot.nodes[0].loads.insert("memory".into(), LoadView { load: 0, limit });
+    let attrs = &mut snapshot.nodes[0].attrs;
+    attrs.forever.insert("site.rack".parse().unwrap(), "b2".into());
+    attrs.forever.insert("old".parse().unwrap(), "1".into());
+    attrs.reboot.insert("site.room".parse().unwrap(), "passing".into());
     snapshot
 }
 
@@ -153,6 +157,25 @@ fn what_is_not_named_stays_or_goes_dependents_first() {
     assert_eq!(deletions, ["load_limit_delete memory", "resource_delete nfs-rs", "resource_delete nfs-stor"]);
     let everything = difference("", true);
     assert_eq!(commands(everything), ["group_delete nfs-rg", "type_unregister SUNW.shq:5"]);
+}
+
+#[test]
+fn lasting_attributes_of_nodes_are_declared_like_load_limits() {
+    let text = "[nodes.phys-1.attributes]\n\"site.rack\" = \"b2\"\n\"site.room\" = 7\nold = \"\"\n";
+    let shown = difference(text, false);
+    assert_eq!(
+        shown.text(),
+        "~ attribute old of node phys-1\n    1 -> \"\"\n+ attribute site.room of node phys-1\n    7\n"
+    );
+    let Some(Command::Batch { commands }) = shown.command() else { panic!("nothing is done") };
+    let lasting = |c: &Command| matches!(c, Command::AttrSet { lifetime: Lifetime::Forever, .. });
+    assert!(commands.len() == 2 && commands.iter().all(lasting), "{commands:?}");
+    let text = "[nodes.phys-1.attributes]\n\"site.rack\" = \"b2\"";
+    assert_eq!(difference(text, false).text(), "nothing to change\n");
+    let pruned = difference(text, true).text();
+    assert!(pruned.starts_with("- attribute old of node phys-1\n") && !pruned.contains("site.r"), "{pruned}");
+    let error = parse("[nodes.n.attributes]\na = [1]").unwrap_err();
+    assert!(error.contains("a text or a number"), "{error}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::{Configuration, Group, Resource};
 use crate::order::{needed_first, needs};
 use rgm_types::props::{self, SystemProp};
 use rgm_types::{
-    Command, GroupName, LoadLimit, NodeName, PropClass, PropName, PropOp, PropSet, ResourceName,
-    ResourceType, Value,
+    AttrName, Command, GroupName, Lifetime, LoadLimit, NodeName, PropClass, PropName, PropOp, PropSet,
+    ResourceName, ResourceType, Value,
 };
 use std::collections::BTreeMap;
 
@@ -26,6 +26,7 @@ impl Configuration {
         }
         for node in &self.nodes {
             commands.extend(node.limits.iter().map(|(name, limit)| limit_set(&node.name, name, limit)));
+            commands.extend((!node.attrs.is_empty()).then(|| attrs_set(&node.name, node.attrs.clone())));
         }
         commands.extend(self.types.iter().map(|rt| Command::TypeRegister { declaration: rt.clone() }));
         commands.extend(self.groups.iter().map(create_group));
@@ -74,6 +75,11 @@ pub fn limit_set(node: &NodeName, name: &str, limit: &LoadLimit) -> Command {
         soft: Some(limit.soft),
         hard: Some(hard),
     }
+}
+
+/// Gives a node these lasting attributes.
+pub fn attrs_set(node: &NodeName, values: BTreeMap<AttrName, String>) -> Command {
+    Command::AttrSet { node: Some(node.clone()), lifetime: Lifetime::Forever, values }
 }
 
 fn create_group(group: &Group) -> Command {

@@ -38,7 +38,10 @@ fn node(node: &Node) -> Element {
         Element::new("loadlimit").with("name", name).with("soft", limit.soft).with_some("hard", limit.hard)
     });
     let limits = list("loadlimitList", limits.collect());
-    Element::new("node").with("name", &node.name).with("id", node.id).holding(limits)
+    let attrs = node.attrs.iter();
+    let attrs = attrs.map(|(name, value)| Element::new("attribute").with("name", name).with("value", value));
+    let attrs = list("attributeList", attrs.collect());
+    Element::new("node").with("name", &node.name).with("id", node.id).holding(limits).holding(attrs)
 }
 
 fn properties(props: &BTreeMap<PropName, Value>) -> Element {

@@ -125,7 +125,14 @@ fn node(element: &Element) -> Read<Node> {
         Ok(limit)
     };
     let limits = e.list("loadlimitList", limit)?.into_iter().collect();
-    let node = Node { name: e.get("name")?, id: e.get("id")?, limits };
+    let attr = |element| {
+        let mut e = Taken::of(element, "attribute")?;
+        let attr = (e.get("name")?, e.text("value")?);
+        e.end()?;
+        Ok(attr)
+    };
+    let attrs = e.list("attributeList", attr)?.into_iter().collect();
+    let node = Node { name: e.get("name")?, id: e.get("id")?, limits, attrs };
     e.end()?;
     Ok(node)
 }

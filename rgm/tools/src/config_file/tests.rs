@@ -20,6 +20,9 @@ fn example() -> Snapshot {
     snapshot.props.insert(prop_name("Concentrate_load"), Value::Boolean(true));
     let limit = LoadLimit { soft: 3, hard: Some(9) };
     snapshot.nodes[0].loads.insert("memory".into(), LoadView { load: 5, limit: Some(limit) });
+    snapshot.nodes[0].attrs.forever.insert(name("site.rack"), "b2, \"upper\"".into());
+    snapshot.nodes[0].attrs.forever.insert(name("empty"), String::new());
+    snapshot.nodes[1].attrs.reboot.insert(name("passing"), "1".into());
     snapshot.nodes[1].loads.insert("cpu".into(), LoadView { load: 5, limit: None });
     let rt = &mut snapshot.types[0].declaration;
     rt.methods.insert(Method::Start, "start".into());
@@ -86,6 +89,7 @@ fn what_makes_it_goes_in_an_order_in_which_it_can() {
     let expected = [
         "cluster_set ",
         "load_limit_set memory",
+        "attr_set ",
         "type_register ",
         "group_create nfs-rg",
         "resource_create nfs-stor",

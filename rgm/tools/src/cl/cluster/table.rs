@@ -95,14 +95,14 @@ const APPLY: Subcommand = Subcommand {
     name: "apply",
     summary: "make the cluster as a file declares it, as one operation",
     description: &[
-        "The file is TOML: types, groups with their resources, load limits of nodes, cluster properties. What differs is printed: + is made, ~ is changed, - goes. It is carried out in a safe order as one operation; what need not stop is not stopped. If nothing differs, nothing is done.",
+        "The file is TOML: types, groups with their resources, load limits and lasting attributes of nodes, cluster properties. What differs is printed: + is made, ~ is changed, - goes. It is carried out in a safe order as one operation; what need not stop is not stopped. If nothing differs, nothing is done.",
         "What the file does not name is left as it is, but for --prune.",
     ],
     options: &[
         DRY_RUN,
         flag(
             "--prune",
-            "delete what the file does not name: groups, other resources of named groups, load limits of named nodes, types without resources",
+            "delete what the file does not name: groups, other resources of named groups, load limits and lasting attributes of named nodes, types without resources",
         ),
     ],
     needs: &[],
