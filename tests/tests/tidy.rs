@@ -166,6 +166,21 @@ fn no_source_file_is_longer_than_can_be_kept_in_mind() -> Result<()> {
     Ok(())
 }
 
+/// Who asked, and in which dialect, the manager does not know: it speaks one.
+#[test]
+fn the_manager_names_the_newer_commands_only() -> Result<()> {
+    let mut files = Vec::new();
+    sources(&root().join("rgm/core/src"), &mut files)?;
+    assert!(!files.is_empty());
+    for file in files {
+        let text = fs::read_to_string(&file)?;
+        let said = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let older = |line: &&str| ["scswitch -", "scrgadm -", "scstat -"].iter().any(|c| line.contains(c));
+        assert_eq!({ said }.find(older), None, "{}: name the cl* command", file.display());
+    }
+    Ok(())
+}
+
 /// Files of tests are left out: `tests.rs` and what lies in a folder of that name.
 fn sources(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {

@@ -44,7 +44,7 @@ impl Rgm {
         Err(Refusal::new(
             SchaErr::Internal,
             "the plan has no end",
-            "report this with the output of scrgadm -pvv",
+            "report this with the output of cluster export",
         ))
     }
 

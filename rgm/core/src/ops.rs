@@ -140,7 +140,10 @@ impl Rgm {
         let ids: Vec<RequestId> = self.ops.iter().filter(|(_, op)| over(op)).map(|(id, _)| *id).collect();
         for id in ids {
             let message = format!("node {node} is gone");
-            self.reply(id, Err(Refusal::new(SchaErr::Reconf, message, "scstat -g shows what became of it")));
+            self.reply(
+                id,
+                Err(Refusal::new(SchaErr::Reconf, message, "clrg status shows what became of it")),
+            );
         }
     }
 
@@ -165,7 +168,10 @@ impl Rgm {
                 continue;
             }
             let message = format!("a later command on resource group {group} took the place of this one");
-            self.reply(id, Err(Refusal::new(SchaErr::Reconf, message, "scstat -g shows what became of it")));
+            self.reply(
+                id,
+                Err(Refusal::new(SchaErr::Reconf, message, "clrg status shows what became of it")),
+            );
         }
     }
 
@@ -234,7 +240,7 @@ impl Rgm {
         {
             return Some(Problem::failed(format!(
                 "resource {r} failed to stop on node {n}: resource group {} is in ERROR_STOP_FAILED; make sure nothing \
-                 of {r} runs there, then: scswitch -c -h {n} -j {r} -f STOP_FAILED",
+                 of {r} runs there, then: clrs clear -n {n} -f STOP_FAILED {r}",
                 group.name
             )));
         }
@@ -308,12 +314,12 @@ impl Rgm {
         nodes.find_map(|node| match (view.plan(r, node), view.phase(r, node)) {
             (Plan::Blocked(Block::StartFailed), _) => Some(Problem::failed(format!(
                 "resource {name} failed to start on node {node} (START_FAILED); see its messages in the log, then restart \
-                 its group: scswitch -R -h {node} -g {}",
+                 its group: clrg restart -n {node} {}",
                 r.group
             ))),
             (_, Phase::StopFailed) => Some(Problem::failed(format!(
                 "resource {name} failed to stop on node {node} (STOP_FAILED); make sure nothing of it runs there, then: \
-                 scswitch -c -h {node} -j {name} -f STOP_FAILED"
+                 clrs clear -n {node} -f STOP_FAILED {name}"
             ))),
             (_, Phase::MonitorFailed) => Some(Problem::failed(format!(
                 "the monitor of resource {name} failed to start on node {node} (MONITOR_FAILED)"

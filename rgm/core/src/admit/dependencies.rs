@@ -91,7 +91,7 @@ impl Rgm {
             if self.is_off(r, dep, on) {
                 let message =
                     format!("resource {} depends on resource {}, which is disabled", r.name, on.name);
-                let hint = format!("enable it first: scswitch -e -j {}", on.name);
+                let hint = format!("enable it first: clrs enable {}", on.name);
                 return Err(Refusal::new(SchaErr::Depend, message, hint));
             }
         }

@@ -25,7 +25,7 @@ impl Rgm {
             return Err(Refusal::new(
                 SchaErr::Exists,
                 message,
-                format!("change it with: scrgadm -c -g {name}"),
+                format!("change it with: clrg set -p PROPERTY=VALUE {name}"),
             ));
         }
         let mut group = Group { name, managed: false, suspended: false, props: Default::default() };
@@ -183,7 +183,7 @@ impl Rgm {
             return Err(Refusal::new(
                 SchaErr::State,
                 message,
-                format!("switch it to another node first: scswitch -z -g {} -h NODE", old.name),
+                format!("switch it to another node first: clrg switch -n NODE {}", old.name),
             ));
         }
         for r in self.conf.members(&old.name) {
@@ -221,20 +221,20 @@ impl Rgm {
         self.refuse_system(group, "deleted")?;
         if let Some((other, property)) = self.who_names(name) {
             let message = format!("{property} of resource group {other} names resource group {name}");
-            let hint = format!("take it out first: scrgadm -c -g {other} -y {property}=…");
+            let hint = format!("take it out first: clrg set -p {property}=… {other}");
             return Err(Refusal::new(SchaErr::Depend, message, hint));
         }
         let members: Vec<&str> = self.conf.members(name).map(|r| r.name.as_str()).collect();
         if !members.is_empty() {
             let message = format!("resource group {name} contains resources: {}", members.join(", "));
-            return Err(Refusal::new(SchaErr::State, message, "delete them first: scrgadm -r -j RESOURCE"));
+            return Err(Refusal::new(SchaErr::State, message, "delete them first: clrs delete RESOURCE"));
         }
         if group.managed {
             let message = format!("resource group {name} is managed");
             return Err(Refusal::new(
                 SchaErr::State,
                 message,
-                format!("unmanage it first: scswitch -F -g {name}; scswitch -u -g {name}"),
+                format!("unmanage it first: clrg offline {name}; clrg unmanage {name}"),
             ));
         }
         let writes = vec![Write::Delete(Key::Group(name.clone())), Write::Delete(Key::Run(name.clone()))];

@@ -49,7 +49,7 @@ impl Rgm {
                 return Err(Refusal::new(
                     SchaErr::State,
                     message,
-                    format!("take it offline first: scswitch -F -g {}", group.name),
+                    format!("take it offline first: clrg offline {}", group.name),
                 ));
             }
             let enabled = |r: &&Resource| self.conf.nodes.keys().any(|n| r.enabled.on_at(n));
@@ -58,7 +58,7 @@ impl Rgm {
                 return Err(Refusal::new(
                     SchaErr::State,
                     message,
-                    format!("disable it first: scswitch -n -j {}", r.name),
+                    format!("disable it first: clrs disable {}", r.name),
                 ));
             }
             change.writes.push(Write::Put(Entry::Group(Group { managed: false, ..group.clone() })));

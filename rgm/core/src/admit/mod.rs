@@ -189,9 +189,7 @@ impl Rgm {
                 format!(
                     "resource group {group} is in ERROR_STOP_FAILED: a stop of resource {r} failed on node {n}"
                 ),
-                format!(
-                    "make sure nothing of {r} runs on {n}, then: scswitch -c -h {n} -j {r} -f STOP_FAILED"
-                ),
+                format!("make sure nothing of {r} runs on {n}, then: clrs clear -n {n} -f STOP_FAILED {r}"),
             )),
         }
     }
@@ -203,7 +201,7 @@ impl Rgm {
         Err(Refusal::new(
             SchaErr::State,
             format!("resource group {} is unmanaged", group.name),
-            format!("manage it first: scswitch -o -g {0}, or all at once: scswitch -Z -g {0}", group.name),
+            format!("manage it first: clrg manage {0}, or all at once: clrg online -emM {0}", group.name),
         ))
     }
 
@@ -214,7 +212,7 @@ impl Rgm {
         Err(Refusal::new(
             SchaErr::NotAllowed,
             format!("resource group {} has RG_system=TRUE and may not be {what}", group.name),
-            format!("set it free first: scrgadm -c -g {} -y RG_system=FALSE", group.name),
+            format!("set it free first: clrg set -p RG_system=FALSE {}", group.name),
         ))
     }
 

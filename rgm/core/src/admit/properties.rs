@@ -151,7 +151,7 @@ impl Rgm {
                         "property {name} of resource {} may be changed only while it is disabled; it is enabled on node {node}",
                         r.name
                     ),
-                    format!("disable it first: scswitch -n -j {}", r.name),
+                    format!("disable it first: clrs disable {}", r.name),
                 )),
             },
         }
@@ -204,7 +204,7 @@ fn suggest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
     let near = names.map(|n| (distance(&wrong.to_ascii_lowercase(), &n.to_ascii_lowercase()), n)).min();
     match near {
         Some((d, name)) if d <= DISTANCE_MAX => format!("did you mean {name}?"),
-        _ => "scrgadm -pvv lists what there is".to_string(),
+        _ => "clrt show, clrg show -v and clrs show -v list what there is".to_string(),
     }
 }
 

@@ -93,7 +93,7 @@ impl Rgm {
         if let Some(n) = self.conf.nodelist(group).iter().find(|n| !rt.installed_on(n)) {
             let message =
                 format!("resource type {} is not installed on node {n} of group {}", rt.name, group.name);
-            let hint = format!("scrgadm -c -t {} -h NODES names the nodes it is installed on", rt.name);
+            let hint = format!("clrt add-node -n NODES {} adds nodes it is installed on", rt.name);
             return Err(Refusal::new(SchaErr::Node, message, hint));
         }
         Ok(())
@@ -195,7 +195,7 @@ impl Rgm {
             return Err(Refusal::new(
                 SchaErr::State,
                 message,
-                format!("disable it first: scswitch -n -j {name}"),
+                format!("disable it first: clrs disable {name}"),
             ));
         }
         if let Some(node) = self
@@ -205,7 +205,11 @@ impl Rgm {
             .find(|n| !self.cell(name, n).is_clear() || self.cell(name, n).flight.is_some())
         {
             let message = format!("resource {name} is not offline on node {node} yet");
-            return Err(Refusal::new(SchaErr::State, message, "wait until it is: scstat -g"));
+            return Err(Refusal::new(
+                SchaErr::State,
+                message,
+                format!("wait until it is: clrs status {name}"),
+            ));
         }
         self.refuse_depended_on(name)?;
         let mut change = Change::default();

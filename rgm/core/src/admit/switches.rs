@@ -105,7 +105,7 @@ impl Rgm {
             return Ok(());
         };
         let message = format!("resource {} depends on resource {}, which is disabled", new.name, dep.on);
-        let hint = format!("enable both: scswitch -e -j {},{}", dep.on, new.name);
+        let hint = format!("enable both: clrs enable {} {}", dep.on, new.name);
         Err(Refusal::new(SchaErr::Depend, message, hint))
     }
 
@@ -116,7 +116,7 @@ impl Rgm {
             if { deps }.any(|d| self.is_off(other, d, new)) {
                 let message =
                     format!("resource {} depends on resource {} and is enabled", other.name, new.name);
-                let hint = format!("disable both: scswitch -n -j {},{}", other.name, new.name);
+                let hint = format!("disable both: clrs disable {} {}", other.name, new.name);
                 return Err(Refusal::new(SchaErr::Depend, message, hint));
             }
         }

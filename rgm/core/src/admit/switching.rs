@@ -82,7 +82,7 @@ impl Rgm {
             self.conf.node(n.as_str())?;
             if !self.is_up(n) {
                 let message = format!("node {n} is not a cluster member now");
-                return Err(Refusal::new(SchaErr::Node, message, "scstat -n shows which are"));
+                return Err(Refusal::new(SchaErr::Node, message, "clnode status shows which are"));
             }
         }
         Ok(())
@@ -247,7 +247,7 @@ impl Rgm {
         let verdicts = self.verdicts(layout, group, By::Operator);
         let output = verdicts.iter().map(|v| format!("node {}: {}", v.node, v.rule)).collect();
         let message = format!("no node of Nodelist may host resource group {} now", group.name);
-        let hint = String::from("scstat -n shows which nodes are up");
+        let hint = String::from("clnode status shows which nodes are up");
         Refusal { output, ..Refusal::new(SchaErr::Node, message, hint) }
     }
 
@@ -373,14 +373,14 @@ impl Rgm {
                 if nodes.is_empty() { current.clone() } else { nodes.iter().cloned().collect() };
             if let Some(n) = on.iter().find(|n| !current.contains(*n)) {
                 let message = format!("resource group {} is not online on node {n}", group.name);
-                return Err(Refusal::new(SchaErr::State, message, "scstat -g shows where it is"));
+                return Err(Refusal::new(SchaErr::State, message, "clrg status shows where it is"));
             }
             if on.is_empty() {
                 let message = format!("resource group {} is not online", group.name);
                 return Err(Refusal::new(
                     SchaErr::State,
                     message,
-                    format!("bring it online: scswitch -z -g {}", group.name),
+                    format!("bring it online: clrg online {}", group.name),
                 ));
             }
             change
@@ -456,7 +456,7 @@ fn against(group: &Group, node: &NodeName, rule: &Rule) -> Refusal {
     let message = format!("resource group {name} can not be online on node {node}: {rule}");
     let hint = match rule {
         Rule::Against(a) if a.liking == Liking::StrongNegative => {
-            format!("take {0} off {node} first: scswitch -F -g {0}", a.target)
+            format!("take {0} off {node} first: clrg offline {0}", a.target)
         }
         Rule::Against(a) => format!("switch both: -g {},{name}", a.target),
         Rule::RuledOut(_) => format!(

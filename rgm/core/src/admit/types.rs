@@ -101,7 +101,7 @@ impl Rgm {
             return Err(Refusal::new(
                 SchaErr::State,
                 message,
-                "delete these resources first: scrgadm -r -j RESOURCE",
+                "delete these resources first: clrs delete RESOURCE",
             ));
         }
         Ok(Change { writes: vec![Write::Delete(Key::Type(rt.name.clone()))], ..Change::default() })
@@ -110,9 +110,5 @@ impl Rgm {
 
 fn is_system(rt: &ResourceType) -> Refusal {
     let message = format!("resource type {} has RT_system=TRUE", rt.name);
-    Refusal::new(
-        SchaErr::NotAllowed,
-        message,
-        format!("scrgadm -c -t {} -y RT_system=FALSE allows it", rt.name),
-    )
+    Refusal::new(SchaErr::NotAllowed, message, format!("clrt set -p RT_system=FALSE {} allows it", rt.name))
 }

@@ -74,22 +74,22 @@ impl Rgm {
             UpgradeTunability::WhenUnmonitored => (
                 !cells().any(|c| monitored(c.phase) || c.flight.is_some()),
                 "while its monitor is stopped",
-                format!("stop its monitor first: scswitch -n -M -j {}", r.name),
+                format!("stop its monitor first: clrs unmonitor {}", r.name),
             ),
             UpgradeTunability::WhenOffline => (
                 cells().all(|c| c.is_clear()),
                 "while it is offline",
-                format!("take its group offline first: scswitch -F -g {}", r.group),
+                format!("take its group offline first: clrg offline {}", r.group),
             ),
             UpgradeTunability::WhenDisabled => (
                 !enabled && cells().all(|c| c.is_clear()),
                 "while it is disabled",
-                format!("disable it first: scswitch -n -j {}", r.name),
+                format!("disable it first: clrs disable {}", r.name),
             ),
             UpgradeTunability::WhenUnmanaged => (
                 !managed,
                 "while its group is unmanaged",
-                format!("unmanage its group first: scswitch -u -g {}", r.group),
+                format!("unmanage its group first: clrg unmanage {}", r.group),
             ),
             UpgradeTunability::AtCreation => (false, "by being created anew", String::new()),
         };

@@ -88,7 +88,7 @@ impl Rgm {
             return Err(Refusal::new(
                 SchaErr::Checks,
                 message,
-                format!("an operator resumes it: scswitch -r -g {}", group.name),
+                format!("an operator resumes it: clrg resume {}", group.name),
             ));
         }
         if let Some((stuck, n)) = self.frozen(&group.name) {
