@@ -60,7 +60,10 @@ impl Failure {
 
     /// The exit code of a `cl*` command.
     pub fn cl_code(&self) -> ClErr {
-        self.exit.unwrap_or_else(|| self.refusal.code.into())
+        // What was begun was allowed; it is in the state of waiting for something else.
+        let waits = self.refusal.begun && self.refusal.code == SchaErr::Depend;
+        let told = if waits { ClErr::State } else { self.refusal.code.into() };
+        self.exit.unwrap_or(told)
     }
 
     /// All of it, for stderr.
@@ -139,6 +142,9 @@ mod tests {
         let refused = Failure::from(Refusal::new(SchaErr::Rg, "resource group a: no", "clrg list"));
         assert_eq!(refused.cl_text("clrg"), "clrg:  (C200012) resource group a: no\n  clrg list\n");
         assert_eq!((refused.code(), refused.cl_code()), (12, ClErr::Noent));
+        let depends = Refusal::new(SchaErr::Depend, "resource web depends on resource fs", "");
+        assert_eq!(Failure::from(depends.clone()).cl_code(), ClErr::Op);
+        assert_eq!(Failure::from(Refusal { begun: true, ..depends }).cl_code(), ClErr::State);
         let own = Failure::cl(ClErr::Io, "x.xml: no such file", "");
         assert_eq!(own.cl_text("clrs"), "clrs:  (C100035) x.xml: no such file\n");
         assert_eq!(own.cl_code().code(), 35);
