@@ -122,7 +122,7 @@ impl Rgm {
 
     /// Neither depends on a resource of another group nor is depended on by one.
     fn is_unlinked(&self, r: &Resource) -> bool {
-        let deps = self.conf.deps(&r.name).iter().filter_map(|d| self.conf.resources.get(&d.on));
+        let deps = self.conf.deps(&r.name).iter().filter_map(|d| self.conf.get_resource(&d.on));
         { deps }.chain(self.conf.dependents(&r.name)).all(|other| other.group == r.group)
     }
 

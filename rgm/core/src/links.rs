@@ -249,7 +249,7 @@ impl Conf {
 
     /// Resources that depend on this one, in any flavour.
     pub(crate) fn dependents(&self, r: &ResourceName) -> impl Iterator<Item = &Resource> + '_ {
-        self.links.dependents.get(r).into_iter().flatten().filter_map(|name| self.resources.get(name))
+        self.links.dependents.get(r).into_iter().flatten().filter_map(|name| self.get_resource(name))
     }
 
     /// A resource of a group has to find the one it depends on on its own node (reference 2.4,
@@ -267,7 +267,7 @@ impl Conf {
 
     /// Groups of the resources that this one depends on, or that depend on it.
     pub(crate) fn linked<'a>(&'a self, r: &'a Resource) -> impl Iterator<Item = &'a GroupName> + 'a {
-        let deps = self.deps(&r.name).iter().filter_map(|d| self.resources.get(&d.on));
+        let deps = self.deps(&r.name).iter().filter_map(|d| self.get_resource(&d.on));
         deps.chain(self.dependents(&r.name)).map(|other| &other.group)
     }
 

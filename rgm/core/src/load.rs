@@ -227,7 +227,7 @@ impl Rgm {
     ) -> Option<Vec<GroupName>> {
         let priority = self.conf.group_int(group, "Priority");
         let there = self.loads.on.get(node).into_iter().flatten();
-        let groups = there.filter(|g| self.hosts(layout, g, node)).filter_map(|g| self.conf.groups.get(g));
+        let groups = there.filter(|g| self.hosts(layout, g, node)).filter_map(|g| self.conf.get_group(g));
         let lower = groups.filter(|g| self.conf.group_int(g, "Priority") < priority);
         // It would have to follow one that it has to be with.
         let followed = self.followed_by(&group.name);

@@ -2,8 +2,9 @@
 
 use crate::links::Links;
 use crate::value;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rgm_types::config::{ClusterConf, Entry, Generation, Key, Write};
 use rgm_types::{
@@ -18,12 +19,13 @@ pub struct Conf {
     pub(crate) cluster: ClusterConf,
     pub(crate) nodes: BTreeMap<NodeName, NodeConf>,
     pub(crate) types: BTreeMap<TypeName, ResourceType>,
-    pub(crate) groups: BTreeMap<GroupName, Group>,
-    pub(crate) resources: BTreeMap<ResourceName, Resource>,
+    /// Groups and resources are shared: whoever looks at one while it changes things holds it.
+    pub(crate) groups: BTreeMap<GroupName, Arc<Group>>,
+    pub(crate) resources: BTreeMap<ResourceName, Arc<Resource>>,
     pub(crate) runs: BTreeMap<GroupName, GroupRun>,
     attrs: BTreeMap<NodeName, Attrs>,
     /// Resources of each group. Derived.
-    members: BTreeMap<GroupName, BTreeSet<ResourceName>>,
+    members: BTreeMap<GroupName, BTreeMap<ResourceName, Arc<Resource>>>,
     /// Who depends on whom. Derived.
     pub(crate) links: Links,
 }
@@ -102,10 +104,11 @@ impl Conf {
             Write::Put(Entry::Cluster(c)) => self.cluster.clone_from(c),
             Write::Put(Entry::Node(n)) => drop(self.nodes.insert(n.name.clone(), n.clone())),
             Write::Put(Entry::Type(t)) => drop(self.types.insert(t.name.clone(), t.clone())),
-            Write::Put(Entry::Group(g)) => drop(self.groups.insert(g.name.clone(), g.clone())),
+            Write::Put(Entry::Group(g)) => drop(self.groups.insert(g.name.clone(), Arc::new(g.clone()))),
             Write::Put(Entry::Resource(r)) => {
-                self.members.entry(r.group.clone()).or_default().insert(r.name.clone());
-                self.resources.insert(r.name.clone(), r.clone());
+                let r = Arc::new(r.clone());
+                self.members.entry(r.group.clone()).or_default().insert(r.name.clone(), Arc::clone(&r));
+                self.resources.insert(r.name.clone(), r);
             }
             Write::Put(Entry::Run(g, run)) => drop(self.runs.insert(g.clone(), run.clone())),
             Write::Put(Entry::Attrs(n, attrs)) => drop(self.attrs.insert(n.clone(), attrs.clone())),
@@ -118,7 +121,7 @@ impl Conf {
             }
             Write::Delete(Key::Resource(r)) => {
                 if let Some(old) = self.resources.remove(r) {
-                    self.members.entry(old.group).or_default().remove(r);
+                    self.members.entry(old.group.clone()).or_default().remove(r);
                 }
             }
             Write::Delete(Key::Run(g)) => drop(self.runs.remove(g)),
@@ -126,9 +129,17 @@ impl Conf {
         }
     }
 
+    pub(crate) fn get_group(&self, name: &GroupName) -> Option<&Group> {
+        self.groups.get(name).map(Arc::as_ref)
+    }
+
+    pub(crate) fn get_resource(&self, name: &ResourceName) -> Option<&Resource> {
+        self.resources.get(name).map(Arc::as_ref)
+    }
+
     /// The group of that name.
     pub fn group(&self, name: &str) -> Result<&Group, Refusal> {
-        self.groups.get(name).ok_or_else(|| {
+        self.groups.get(name).map(Arc::as_ref).ok_or_else(|| {
             let names: Vec<&str> = self.groups.keys().map(GroupName::as_str).collect();
             Refusal::new(
                 SchaErr::Rg,
@@ -140,7 +151,7 @@ impl Conf {
 
     /// The resource of that name.
     pub fn resource(&self, name: &str) -> Result<&Resource, Refusal> {
-        self.resources.get(name).ok_or_else(|| {
+        self.resources.get(name).map(Arc::as_ref).ok_or_else(|| {
             let names: Vec<&str> = self.resources.keys().map(ResourceName::as_str).collect();
             Refusal::new(
                 SchaErr::Rsrc,
@@ -187,7 +198,7 @@ impl Conf {
 
     /// Resources of a group, by name.
     pub fn members(&self, group: &GroupName) -> impl Iterator<Item = &Resource> + '_ {
-        self.members.get(group).into_iter().flatten().filter_map(|r| self.resources.get(r))
+        self.members.get(group).into_iter().flat_map(BTreeMap::values).map(Arc::as_ref)
     }
 
     /// What must not be forgotten about a running group.

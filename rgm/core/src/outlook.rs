@@ -139,7 +139,7 @@ impl<'a> Outlook<'a> {
     }
 
     pub(crate) fn resource(&self, name: &ResourceName) -> Option<&'a Resource> {
-        self.rgm.conf.resources.get(name)
+        self.rgm.conf.get_resource(name)
     }
 
     fn corner(&self, group: &'a GroupName) -> Corner<'a> {
@@ -148,7 +148,7 @@ impl<'a> Outlook<'a> {
         }
         let rgm = self.rgm;
         let corner = Corner {
-            group: rgm.conf.groups.get(group),
+            group: rgm.conf.get_group(group),
             run: rgm.conf.runs.get(group),
             motion: rgm.motions.get(group),
             board: rgm.boards.get(group),

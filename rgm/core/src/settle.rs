@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::{Level, Place, Rgm};
 use alloc::collections::BTreeSet;
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rgm_types::config::Write;
 use rgm_types::{GroupName, Key, Method, NodeName, Resource};
@@ -61,9 +62,11 @@ impl Rgm {
         let nodes = self.nodes_of_interest(group);
         let plans = nodes.into_iter().flat_map(|node| self.conf.members(group).map(move |r| (r, node)));
         let plans = plans.map(|(r, node)| plan(r, node));
-        let due: Vec<(Plan, Resource, NodeName)> = plans
+        let due: Vec<(Plan, Arc<Resource>, NodeName)> = plans
             .filter(|(plan, ..)| matches!(plan, Plan::Run(_) | Plan::Pass(_)))
-            .map(|(plan, r, node)| (plan, r.clone(), node.clone()))
+            .filter_map(|(plan, r, node)| {
+                Some((plan, self.conf.resources.get(&r.name).cloned()?, node.clone()))
+            })
             .collect();
         let passes = due.iter().any(|(plan, ..)| matches!(plan, Plan::Pass(_)));
         for (plan, r, node) in due {

@@ -22,6 +22,7 @@ use crate::{Rgm, ValidateArgs};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rgm_types::config::Write;
 use rgm_types::{
@@ -223,7 +224,7 @@ impl Rgm {
         take: impl Fn(&Group) -> bool,
     ) -> Result<Vec<Group>, Refusal> {
         if names.is_empty() {
-            return Ok(self.conf.groups.values().filter(|g| take(g)).cloned().collect());
+            return Ok(self.conf.groups.values().map(Arc::as_ref).filter(|g| take(g)).cloned().collect());
         }
         names.iter().map(|n| self.conf.group(n.as_str()).cloned()).collect()
     }

@@ -96,7 +96,7 @@ impl Rgm {
 
     /// The resource as it will be: as given here, or as it is.
     fn will_be<'a>(&'a self, name: &ResourceName, targets: &'a [Resource]) -> Option<&'a Resource> {
-        targets.iter().find(|t| t.name == *name).or_else(|| self.conf.resources.get(name))
+        targets.iter().find(|t| t.name == *name).or_else(|| self.conf.get_resource(name))
     }
 
     fn check_may_enable(&self, new: &Resource, targets: &[Resource]) -> Result<(), Refusal> {

@@ -7,6 +7,7 @@ use crate::{Ending, Level, MethodResult, NodeReport, Rgm, Token};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rgm_types::{Group, GroupName, GroupRun, Hold, Method, Millis, NodeName, ResourceName};
 
@@ -26,7 +27,7 @@ impl Rgm {
 
     /// Where groups were before the boot counts no more; Auto_start_on_new_cluster does.
     fn new_cluster(&mut self) {
-        let groups: Vec<Group> = self.conf.groups.values().cloned().collect();
+        let groups: Vec<Arc<Group>> = self.conf.groups.values().cloned().collect();
         for group in groups {
             let start = self.conf.group_flag(&group, "Auto_start_on_new_cluster");
             self.with_run(&group.name, |run| {
