@@ -91,10 +91,11 @@ fn hunt_cluster(schedules: u64, threads: usize, defect: Defect) -> (clsim::Stats
 }
 
 /// Those defects of the rules that harm a cluster soon. Of the others the tests of the pact tell.
-const RULES: [rgm_cluster::mutants::Mutant; 11] = {
+const RULES: [rgm_cluster::mutants::Mutant; 12] = {
     use rgm_cluster::mutants::Mutant;
     [
         Mutant::DeadlineFromAnswer,
+        Mutant::BelieveEtcdAlone,
         Mutant::IgnoreMargin,
         Mutant::ForgetFormerDeadline,
         Mutant::ParkWithoutDeadman,

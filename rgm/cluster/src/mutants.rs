@@ -19,6 +19,8 @@ macro_rules! mutant {
 rgm_core::mutants! {
     /// The deadline is counted from the answer to a renewal, not from its request.
     DeadlineFromAnswer,
+    /// A registration that is gone is believed although its node is reached.
+    BelieveEtcdAlone,
     /// The margin between a node's deadline and the end of its lease is left out.
     IgnoreMargin,
     /// A new life of rgmd moves the deadline while its place still hangs on the lease of the former one.

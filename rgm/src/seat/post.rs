@@ -15,6 +15,7 @@ pub use warden::Means;
 use super::asks::Asks;
 use super::line::{FarLine, OwnLine};
 use crate::agent::Agent;
+use crate::clock;
 use crate::ipc::{Answer, Answers, Asked};
 use crate::shell::Calm;
 use rgm_api::rgm::Request;
@@ -25,7 +26,6 @@ use rgm_cluster::wire::Wire;
 use rgm_cluster::{FromNode, Inbox, Link as _, Outlet, ToNode};
 use rgm_types::{NodeName, Refusal, SchaErr};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -33,7 +33,7 @@ use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
 use tokio::task::spawn_local;
 use warden::Cases;
 
-/// How often questions that wait are looked at.
+/// How often questions that wait are looked at, and nodes that end themselves.
 const MIND: Duration = Duration::from_millis(200);
 
 /// See the module. All handles are the same post.
@@ -110,7 +110,7 @@ impl Post {
                 post.ask(asked).await;
             }
         });
-        spawn_local(self.clone().mind_asks());
+        spawn_local(self.clone().mind());
     }
 
     /// Waits until this node is president and has no chair yet, or is no member any more.
@@ -207,7 +207,7 @@ impl Post {
             told
         };
         match news {
-            News::Members(members) => self.set_peers(members),
+            News::Members(_) => self.set_peers(),
             News::President(term) if told.changed => self.president(term.as_ref()),
             News::FailSafe(on) => {
                 if let Some(chair) = &self.0.state.borrow().chair {
@@ -219,12 +219,11 @@ impl Post {
         self.0.turn.notify_waiters();
     }
 
-    fn set_peers(&self, members: BTreeMap<NodeName, Registration>) {
-        let me = self.0.state.borrow().duty.me().clone();
-        let others = members.into_iter().filter(|(name, life)| *name != me && !life.evicted);
-        let peers = others.map(|(node, registration)| {
-            let Registration { address, incarnation, .. } = registration;
-            Peer { node, address, incarnation }
+    fn set_peers(&self) {
+        let state = self.0.state.borrow();
+        let peers = state.duty.others().into_iter().map(|(node, registration)| {
+            let Registration { address, incarnation, .. } = registration.clone();
+            Peer { node: node.clone(), address, incarnation }
         });
         self.0.hub.set_peers(peers.collect());
     }
@@ -261,7 +260,9 @@ impl Post {
             NetEvent::Down { node, why } => {
                 tracing::warn!("node {node} is not reached: {why}");
                 let mut state = self.0.state.borrow_mut();
-                state.duty.down(&node);
+                if let Some(ended) = state.duty.down(&node) {
+                    state.arrived(&ended, FromNode::Down);
+                }
                 if state.duty.elsewhere() == Some(&node) {
                     state.asks.cut_off();
                 }
@@ -364,12 +365,19 @@ impl Post {
         asks.send(|wire| self.0.hub.send(president, &wire.encode()));
     }
 
-    /// Sends what could not be sent, now and then.
-    async fn mind_asks(self) {
+    /// Sends what could not be sent, and believes in no life that must be over, now and then.
+    async fn mind(self) {
         loop {
             tokio::time::sleep(MIND).await;
             if !self.0.state.borrow().asks.is_empty() {
                 self.send_asks();
+            }
+            if self.0.state.borrow().duty.waits() {
+                let mut state = self.0.state.borrow_mut();
+                let over = state.duty.overdue(clock::since_boot());
+                over.iter().for_each(|node| state.arrived(node, FromNode::Down));
+                drop(state);
+                self.set_peers();
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What goes wrong, and how everything heals.
 
 use super::plan::{Ask, Fault, Half, Spot};
-use super::rgmd::Main;
+use super::rgmd::{Ending, Main};
 use super::world::{MS, SECOND, What, World};
 use crate::sim::Chance;
 use rgm_types::{Bring, Command, GroupName, NodeName, PropSet, ResourceName};
@@ -18,6 +18,8 @@ pub struct Weather {
     /// By node: until when watches tell so much later.
     lags: Vec<(usize, u64, u64)>,
     full_until: u64,
+    /// Nothing more goes wrong until then.
+    fair_until: u64,
     /// The next step of a president is cut off.
     pub half: Option<(Half, u64)>,
 }
@@ -25,6 +27,13 @@ pub struct Weather {
 impl Weather {
     pub fn is_cut(&self, from: Spot, to: Spot, now: u64) -> bool {
         self.cuts.iter().any(|cut| cut.0 == from && cut.1 == to && cut.2 > now)
+    }
+
+    /// Nothing is wrong.
+    fn is_fair(&self, now: u64) -> bool {
+        let over = [self.away_until, self.slow_until, self.full_until].iter().all(|until| *until <= now);
+        let still = self.cuts.iter().any(|cut| cut.2 > now) || self.lags.iter().any(|lag| lag.1 > now);
+        over && !still && self.half.is_none()
     }
 
     pub fn is_full(&self, now: u64) -> bool {
@@ -48,10 +57,11 @@ impl Weather {
 
 impl World {
     pub(super) fn fault(&mut self, i: usize) {
-        if self.calm {
+        let Some((_, fault)) = self.plan.faults.get(i).cloned() else { return };
+        let asks = matches!(fault, Fault::Ask(_) | Fault::GiveUp { .. });
+        if self.calm || self.weather.fair_until > self.now && !asks {
             return;
         }
-        let Some((_, fault)) = self.plan.faults.get(i).cloned() else { return };
         self.tell(|| format!("== {fault:?}"));
         *self.stats.faults.entry(kind(&fault)).or_default() += 1;
         let now = self.now;
@@ -89,6 +99,7 @@ impl World {
             Fault::WatchLag { node, by, span } => {
                 self.weather.lags.push((node, now + span * MS, by * MS));
             }
+            Fault::EndLease { node } => self.end_lease(node),
             Fault::Full { span } => self.weather.full_until = now + span * MS,
             Fault::Wall { node, by } => self.machines[node].jump(by),
             Fault::Ask(ask) => self.ask_president(&ask),
@@ -105,6 +116,30 @@ impl World {
         if both {
             self.weather.cuts.push((to, from, until));
         }
+    }
+
+    /// A node whose lease ends too early knows it as soon as the others do, and nobody can know more
+    /// unless it is reached. Against that and another fault at the same moment nothing helps.
+    fn end_lease(&mut self, node: usize) {
+        let fair = self.weather.is_fair(self.now) && self.nodes().into_iter().all(|node| self.is_well(node));
+        let place = self.keys.member(self.names[node].as_str());
+        let Some(lease) = self.etcd.kvs.get(&place).map(|kv| kv.lease).filter(|_| fair) else { return };
+        self.tell(|| format!("etcd: the lease of n{} ends too early", node + 1));
+        self.weather.fair_until = self.now + 2 * self.plan.ttl_s * SECOND;
+        self.etcd.revoke(lease);
+        self.tell_watchers();
+    }
+
+    /// Everything of a machine runs, and it is linked to all others.
+    fn is_well(&self, node: usize) -> bool {
+        let machine = &self.machines[node];
+        let Some(rgmd) = &machine.rgmd else { return false };
+        let stands = machine.frozen_until.max(rgmd.paused_until) > self.now;
+        let mut others = self.nodes().into_iter().filter(|other| *other != node);
+        machine.pmfd.up
+            && !stands
+            && rgmd.ending == Ending::No
+            && others.all(|other| self.is_linked(node, other))
     }
 
     fn split(&mut self, side: u64, etcd: bool, span: u64) {
@@ -259,6 +294,7 @@ fn kind(fault: &Fault) -> &'static str {
         Fault::EtcdAway { .. } => "etcd without a leader",
         Fault::EtcdSlow { .. } => "etcd slow",
         Fault::WatchLag { .. } => "watches late",
+        Fault::EndLease { .. } => "leases to end too early where all else is well",
         Fault::Full { .. } => "etcd full",
         Fault::Wall { .. } => "wall clocks set",
         Fault::Ask(_) => "commands",

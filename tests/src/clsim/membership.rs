@@ -157,7 +157,7 @@ impl World {
         }
     }
 
-    fn tell_watchers(&mut self) {
+    pub(super) fn tell_watchers(&mut self) {
         let ids: Vec<u64> = self.watchers.keys().copied().collect();
         for id in ids {
             let Some(watcher) = self.watchers.get(&id) else { continue };

@@ -85,7 +85,22 @@ impl World {
     fn takes(&self, a: usize, b: usize) -> bool {
         let Some(other) = self.machines[b].rgmd.as_ref().map(|r| r.incarnation) else { return false };
         let runs = self.runs(a) && self.runs(b);
-        runs && self.machines[a].rgmd.as_ref().is_some_and(|r| r.duty.is_member(&self.names[b], other))
+        runs && self.is_peer(a, b, other)
+    }
+
+    /// Node `a` has a link to that life of `b`, or is to have one.
+    fn is_peer(&self, a: usize, b: usize, incarnation: u64) -> bool {
+        let others = self.machines[a].rgmd.as_ref().map(|r| r.duty.others()).unwrap_or_default();
+        others.get(&self.names[b]).is_some_and(|life| life.incarnation == incarnation)
+    }
+
+    /// There is a link between two nodes, and each has just heard of the other.
+    pub(super) fn is_linked(&self, a: usize, b: usize) -> bool {
+        let pair = [a.min(b), a.max(b)];
+        self.conns.values().any(|conn| {
+            let heard = conn.heard.iter().all(|heard| self.now - heard <= 2 * BEAT);
+            conn.nodes == pair && conn.up == [true; 2] && conn.over == [false; 2] && heard
+        })
     }
 
     /// Sends something; false: there is no link.
@@ -194,6 +209,7 @@ impl World {
             let cut = self.is_cut(Spot::Node(from), Spot::Node(to));
             // A process that ends closes its connections; a machine without power does not.
             let closed = !alive && self.machines[from].on && self.machines[from].lives != lives[1 - side];
+            self.mind_leaving(to);
             let unwanted = !self.takes_conn(to, from, id, side);
             let now = self.now;
             let Some(conn) = self.conns.get_mut(&id) else { return };
@@ -215,8 +231,6 @@ impl World {
     /// The other one is still a peer, in that life.
     fn takes_conn(&self, to: usize, from: usize, id: u64, side: usize) -> bool {
         let Some(conn) = self.conns.get(&id) else { return false };
-        let incarnation = conn.incarnations[1 - side];
-        let rgmd = self.machines[to].rgmd.as_ref();
-        rgmd.is_some_and(|r| r.duty.is_member(&self.names[from], incarnation))
+        self.is_peer(to, from, conn.incarnations[1 - side])
     }
 }

@@ -78,6 +78,8 @@ pub enum Fault {
     EtcdSlow { by: u64, span: u64 },
     /// A node hears so much later what has changed in etcd.
     WatchLag { node: usize, by: u64, span: u64 },
+    /// etcd ends the lease of a node that renews it in time, while nothing else is wrong.
+    EndLease { node: usize },
     /// etcd has no space.
     Full { span: u64 },
     /// A wall clock jumps.
@@ -180,7 +182,8 @@ impl Plan {
                 let by = i64::try_from(chance.below(7_200_000)).unwrap_or(0) - 3_600_000;
                 Fault::Wall { node, by }
             }
-            14 => Fault::GiveUp { group: chance.below(self.groups) },
+            14 => Fault::EndLease { node },
+            15 => Fault::GiveUp { group: chance.below(self.groups) },
             _ => Fault::Ask(self.ask(chance)),
         }
     }
@@ -249,6 +252,7 @@ impl Plan {
             | Fault::KillInStep { .. }
             | Fault::Cut { .. }
             | Fault::Split { .. }
+            | Fault::EndLease { .. }
             | Fault::Full { .. }
             | Fault::Wall { .. }
             | Fault::Ask(_)
@@ -259,4 +263,4 @@ impl Plan {
 }
 
 /// Kinds of faults, as [`Plan::fault`] counts them.
-const KINDS: usize = 16;
+const KINDS: usize = 17;

@@ -60,8 +60,8 @@ impl World {
             Main::News(news) => self.news(node, &news),
             Main::Up { node: peer, incarnation } => self.up(node, &peer, incarnation),
             Main::Down { node: peer } => {
-                if let Some(rgmd) = self.rgmd(node) {
-                    rgmd.duty.down(&peer);
+                if let Some(ended) = self.rgmd(node).and_then(|rgmd| rgmd.duty.down(&peer)) {
+                    self.inbox(node, ended, FromNode::Down);
                 }
                 if self.has(Mutant::DownWithoutLink) {
                     self.inbox(node, peer, FromNode::Down);
@@ -105,10 +105,17 @@ impl World {
         if told.deposed {
             self.depose(node);
         }
-        if let Some(down) = told.down {
+        for down in told.down {
             self.inbox(node, down, FromNode::Down);
         }
         self.take_turn(node);
+    }
+
+    /// Lives that must be over are believed in no more.
+    pub(super) fn mind_leaving(&mut self, node: usize) {
+        let now = self.machines[node].clock(self.now, 0).boot;
+        let over = self.rgmd(node).map(|rgmd| rgmd.duty.overdue(now)).unwrap_or_default();
+        over.into_iter().for_each(|ended| self.inbox(node, ended, FromNode::Down));
     }
 
     /// The shell is told, and notices in a moment.

@@ -1,7 +1,7 @@
 //! Whom a node obeys, whose words count, and when it presides.
 
 use super::{Line, Reach, Sight};
-use crate::member::{News, Registration, Term};
+use crate::member::{News, Registration, Term, patience};
 use rgm_types::{Millis, NodeName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,6 +12,9 @@ pub struct Duty {
     incarnation: u64,
     registered: bool,
     members: BTreeMap<NodeName, Registration>,
+    /// Whose registration went although they are reached, as when etcd ends a lease too early: each ends
+    /// itself as soon as it knows, and may be running something until then.
+    leaving: BTreeMap<NodeName, Leaving>,
     connected: BTreeMap<NodeName, bool>,
     term: Option<Term>,
     /// The president that this node obeys: whose orders were the last of the highest epoch.
@@ -20,6 +23,14 @@ pub struct Duty {
     reports: VecDeque<(u64, u64)>,
     chair: Option<Chair>,
     over: Option<String>,
+}
+
+/// A life that ends itself.
+#[derive(Debug, Clone)]
+struct Leaving {
+    life: Registration,
+    /// When that was noticed.
+    since: Option<Millis>,
 }
 
 /// This node is president.
@@ -49,8 +60,8 @@ pub struct Told {
     pub changed: bool,
     /// This node's chair is not its own any more.
     pub deposed: bool,
-    /// The president is to know that nothing of that node runs.
-    pub down: Option<NodeName>,
+    /// The president is to know that nothing of these nodes runs.
+    pub down: Vec<NodeName>,
 }
 
 /// What becomes of an order.
@@ -84,6 +95,7 @@ impl Duty {
             incarnation,
             registered: false,
             members: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             connected: BTreeMap::new(),
             term: None,
             boss: None,
@@ -138,7 +150,7 @@ impl Duty {
         let others = names.into_iter().filter(|name| **name != self.me);
         let lines: BTreeMap<NodeName, Line> =
             others.map(|name| (name.clone(), Line::new(self.is_connected(name)))).collect();
-        let down = lines.keys().filter(|name| !self.members.contains_key(*name)).cloned().collect();
+        let down = lines.keys().filter(|name| self.is_absent(name)).cloned().collect();
         self.chair = Some(Chair { epoch, lines, down, reach: Reach::default() });
     }
 
@@ -146,7 +158,11 @@ impl Duty {
     pub fn absent(&self) -> Vec<NodeName> {
         let unheard = |name: &NodeName| mutant!(CallWithoutLink) && !self.is_connected(name);
         let lines = self.chair.iter().flat_map(|chair| chair.lines.keys());
-        lines.filter(|name| !self.members.contains_key(*name) || unheard(name)).cloned().collect()
+        lines.filter(|name| self.is_absent(name) || unheard(name)).cloned().collect()
+    }
+
+    fn is_absent(&self, node: &NodeName) -> bool {
+        !self.members.contains_key(node) && !self.leaving.contains_key(node)
     }
 
     /// Gives the chair up, and that presidency: not a later one that it has been elected to meanwhile.
@@ -162,13 +178,21 @@ impl Duty {
         let mut told = Told::default();
         match news {
             News::Registered => self.registered = true,
-            News::Members(members) => self.members = members.clone(),
+            News::Members(members) => {
+                self.members.clone_from(members);
+                let back = self.leaving.keys().filter(|node| members.contains_key(*node));
+                let back: Vec<NodeName> = back.cloned().collect();
+                told.down = back.iter().filter_map(|node| self.ended(node)).collect();
+            }
             News::Gone(node) => {
                 // Nothing it said before, and that is still on its way, counts any more.
-                self.members.remove(node);
-                if let Some(chair) = &mut self.chair {
-                    chair.down.insert(node.clone());
-                    told.down = Some(node.clone());
+                let life = self.members.remove(node);
+                match life.filter(|_| self.is_connected(node) && !mutant!(BelieveEtcdAlone)) {
+                    Some(life) => {
+                        self.leaving.insert(node.clone(), Leaving { life, since: None });
+                        self.lost(node);
+                    }
+                    None => told.down.extend(self.ended(node)),
                 }
             }
             News::President(term) => {
@@ -184,6 +208,38 @@ impl Duty {
             }
         }
         told
+    }
+
+    /// Nothing of a node runs any more. Itself, where there is a president here to know it.
+    fn ended(&mut self, node: &NodeName) -> Option<NodeName> {
+        self.leaving.remove(node);
+        let chair = self.chair.as_mut()?;
+        chair.down.insert(node.clone());
+        Some(node.clone())
+    }
+
+    /// Nodes that must have ended themselves by now, though there is still a link to them: what they were
+    /// given last by etcd is over. For the president to know.
+    pub fn overdue(&mut self, now: Millis) -> Vec<NodeName> {
+        let over = self.leaving.iter_mut().filter_map(|(node, leaving)| {
+            let since = *leaving.since.get_or_insert(now);
+            let patience = u128::from(now.since(since).0) >= patience(&leaving.life).as_millis();
+            patience.then(|| node.clone())
+        });
+        let over: Vec<NodeName> = over.collect();
+        over.iter().filter_map(|node| self.ended(node)).collect()
+    }
+
+    /// Some node ends itself, and has not for certain.
+    pub fn waits(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    /// The lives of other nodes to which there are to be links.
+    pub fn others(&self) -> BTreeMap<&NodeName, &Registration> {
+        let leaving = self.leaving.iter().map(|(node, leaving)| (node, &leaving.life));
+        let lives = leaving.chain(&self.members);
+        lives.filter(|(node, life)| **node != self.me && !life.evicted).collect()
     }
 
     /// That life of a node is a member.
@@ -202,10 +258,12 @@ impl Duty {
         self.line(node).map(Line::up)
     }
 
-    /// A link is down. That says nothing of what runs on the node: its registration does.
-    pub fn down(&mut self, node: &NodeName) {
+    /// A link is down. That says nothing of what runs on the node: its registration does. But a node that
+    /// has lost that keeps its links until it has ended everything: then the president is to know it.
+    pub fn down(&mut self, node: &NodeName) -> Option<NodeName> {
         self.connected.insert(node.clone(), false);
         self.lost(node);
+        self.leaving.contains_key(node).then(|| self.ended(node)).flatten()
     }
 
     // --- as president ---
@@ -316,6 +374,7 @@ mod tests {
             address: "a:1".to_owned(),
             lease: 7,
             version: "1".to_owned(),
+            ttl_ms: 5_000,
             ..Registration::default()
         };
         let members = ["a", "b"].map(|name| (node(name), member(1)));
@@ -407,8 +466,56 @@ mod tests {
         duty.up(&node("b"));
         duty.down(&node("b"));
         assert_eq!(duty.absent(), [] as [NodeName; 0]);
-        assert_eq!(duty.news(&News::Gone(node("b"))).down, Some(node("b")));
+        assert_eq!(duty.news(&News::Gone(node("b"))).down, [node("b")]);
         assert_eq!(duty.absent(), [node("b")]);
+    }
+
+    /// A president that sees the registration of a node go to which there is a link.
+    fn left() -> Duty {
+        let mut duty = duty();
+        duty.news(&elected("a", 5));
+        duty.sit(5, [&node("b")]);
+        duty.up(&node("b"));
+        assert_eq!(duty.news(&News::Gone(node("b"))).down, []);
+        assert!(!duty.is_member(&node("b"), 1), "nothing it says counts");
+        assert_eq!(duty.absent(), []);
+        assert_eq!(duty.others().into_keys().collect::<Vec<_>>(), [&node("b")]);
+        duty
+    }
+
+    #[test]
+    fn a_node_that_is_reached_without_a_registration_is_gone_when_it_closes_its_link() {
+        let mut duty = left();
+        assert_eq!(duty.down(&node("b")), Some(node("b")));
+        assert_eq!(duty.absent(), [node("b")]);
+        assert_eq!(duty.down(&node("b")), None);
+    }
+
+    #[test]
+    fn a_node_that_is_reached_without_a_registration_is_gone_when_its_lease_must_be_over() {
+        let mut duty = left();
+        assert_eq!(duty.overdue(Millis(1_000)), []);
+        assert_eq!(duty.overdue(Millis(1_000 + 7_499)), []);
+        assert_eq!(duty.overdue(Millis(1_000 + 7_500)), [node("b")]);
+        assert!(!duty.waits());
+    }
+
+    #[test]
+    fn a_node_that_registers_anew_was_gone_before() {
+        let mut duty = left();
+        let life = Registration { incarnation: 2, ..Registration::default() };
+        let told = duty.news(&News::Members([(node("b"), life)].into()));
+        assert_eq!(told.down, [node("b")]);
+    }
+
+    #[test]
+    fn the_next_president_waits_for_a_node_that_is_reached_without_a_registration() {
+        let mut duty = left();
+        duty.rise();
+        duty.news(&elected("a", 8));
+        duty.sit(8, [&node("b")]);
+        assert_eq!(duty.absent(), []);
+        assert_eq!(duty.down(&node("b")), Some(node("b")));
     }
 
     #[test]
