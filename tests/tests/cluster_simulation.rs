@@ -1,6 +1,6 @@
 //! Whole clusters under chance: who may run what, over many plans of what goes wrong.
 //!
-//! `RGM_SIM_SEEDS=N` plays more of them, `RGM_SIM_SEED=N` one alone.
+//! `RGM_SIM_SEEDS=N` plays more of them, `RGM_SIM_SEED=N` one alone; both together, so many from there.
 
 use anyhow::Result;
 use rgm_tests::clsim::{self, Defect, Hunt};
@@ -20,7 +20,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn nothing_runs_twice_and_nothing_is_left_behind_whatever_goes_wrong() -> Result<()> {
     let (seed, schedules, until) = match (number("RGM_SIM_SEED"), number("RGM_SIM_SEEDS")) {
-        (Some(one), _) => (one, 1, None),
+        (Some(first), many) => (first, many.unwrap_or(1), None),
         (None, Some(many)) => (0, many, None),
         (None, None) => (0, SCHEDULES, Some(Instant::now() + TIME_MAX)),
     };

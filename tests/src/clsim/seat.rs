@@ -56,6 +56,10 @@ impl World {
                 rgmd.safe = safe;
                 let kept = if safe { VecDeque::new() } else { std::mem::take(&mut rgmd.kept) };
                 kept.into_iter().for_each(|main| self.main(node, main));
+                if !safe && self.sits(node) {
+                    // What was refused meanwhile is asked again.
+                    self.go_on_opening(node);
+                }
             }
             Main::News(news) => self.news(node, &news),
             Main::Up { node: peer, incarnation } => self.up(node, &peer, incarnation),
@@ -494,6 +498,9 @@ impl World {
             self.half(node, Half::Actions);
         }
         for action in out.actions {
+            if let Action::Run(order) = &action {
+                self.check_order(node, epoch, order);
+            }
             let (to, message) = match action {
                 Action::Run(order) => (order.node.clone(), ToNode::Run(order)),
                 Action::Kill { node: to, token } => (to, ToNode::Kill(token)),

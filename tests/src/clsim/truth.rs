@@ -76,15 +76,24 @@ impl World {
         if let Some(other) = self.other_owner(node, &order.resource) {
             return self.find("INV-01", format!("{at} begins while it may run on n{}", other + 1));
         }
-        let group: Vec<ResourceName> = self.etcd.repo.members(&order.group).map(|r| r.name.clone()).collect();
-        let failed = |n: usize| {
-            let machine = &self.machines[n];
-            let there = machine.on && !machine.is_frozen(self.now);
-            group.iter().find(|r| there && machine.site.instance(r).stop_failed).cloned()
+    }
+
+    /// The president of that epoch orders a method: it starts nothing in a group in which a stop has
+    /// failed, as is so there and as it has stored.
+    pub(super) fn check_order(&mut self, node: usize, epoch: u64, order: &Order) {
+        let starts = matches!(order.method, Method::PrenetStart | Method::Start);
+        if !starts || u64::try_from(self.etcd.epoch(&self.keys)) != Ok(epoch) {
+            return;
+        }
+        let is_so = |r: &ResourceName, on: &NodeName| {
+            let machine = &self.machines[self.index(on)];
+            machine.on && !machine.is_frozen(self.now) && machine.site.instance(r).stop_failed
         };
-        let failed = self.nodes().into_iter().find_map(|n| Some((n, failed(n)?)));
-        if let Some((other, r)) = failed {
-            self.find("INV-04", format!("{at} begins while {r} is STOP_FAILED on n{}", other + 1));
+        let mut known = self.etcd.repo.runs.get(&order.group).into_iter().flat_map(|run| &run.stop_failed);
+        if let Some((r, on)) = known.find(|(r, on)| is_so(r, on)) {
+            let at = format!("{} of {} on {}", order.method, order.resource, order.node);
+            let found = format!("n{} orders {at} while {r} is STOP_FAILED on {on}", node + 1);
+            self.find("INV-04", found);
         }
     }
 

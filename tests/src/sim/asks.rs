@@ -12,7 +12,7 @@ use rgm_types::{
 pub(super) fn ask(chance: &mut Chance, traits: &Traits, world: &World) -> Option<Step> {
     let from: Vec<&NodeName> = world.sites.iter().filter(|(_, s)| s.up).map(|(n, _)| n).collect();
     let mut from = (*chance.pick(&from)?).clone();
-    let command = if chance.percent(25) {
+    let command = if chance.percent(traits.monitors) {
         let (node, command) = monitor(chance, world)?;
         from = node;
         command

@@ -39,6 +39,8 @@ pub(super) struct Traits {
     links: usize,
     failures: usize,
     modes: &'static [&'static str],
+    /// Percent of what is asked that running services ask.
+    pub(super) monitors: usize,
 }
 
 impl Traits {
@@ -72,8 +74,13 @@ impl Traits {
             faults: rare(chance, 70, 10),
             links: rare(chance, 40, 8),
             failures: [0, 4, 12, 35][chance.below(4)],
-            modes: [&["NONE", "SOFT", "HARD", "RESTART_ONLY", "LOG_ONLY"][..], &["SOFT"], &["NONE", "SOFT"]]
-                [chance.below(3)],
+            modes: [
+                &["NONE", "SOFT", "HARD", "RESTART_ONLY", "LOG_ONLY"][..],
+                &["SOFT"],
+                &["NONE", "SOFT"],
+                &["RESTART_ONLY", "SOFT"],
+            ][chance.below(4)],
+            monitors: [25, 25, 70][chance.below(3)],
         }
     }
 }
