@@ -18,13 +18,13 @@ pub mod order;
 pub mod pmf;
 pub mod start;
 
-use crate::settings::Failfast;
 use deadline::Deadline;
 use journal::Journal;
 use methods::rtr::Surroundings;
 use methods::run::Killer;
 use rgm_api::Paths;
 use rgm_api::chain;
+use rgm_api::pmf::Failfast;
 use rgm_cluster::{FromNode, Link, Outlet, ToNode};
 use rgm_core::event::{Cause, Ending, MethodResult, NodeReport, Order, Token};
 use rgm_types::{Method, Millis, NodeName, ResourceName};
@@ -253,7 +253,7 @@ impl Agent {
         match &self.0.setup.means {
             Means::KillNode(_) => drop(spawn_local(self.clone().fall_and_rise())),
             Means::Machine(failfast) => {
-                end::machine(*failfast, &self.0.setup, &mut self.0.state.borrow_mut().journal);
+                end::machine(failfast, &self.0.setup, &mut self.0.state.borrow_mut().journal);
             }
         }
     }

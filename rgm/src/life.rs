@@ -226,7 +226,7 @@ pub fn setup(name: &NodeName, several: bool, asks: &Asks, settings: &Settings, p
     let means = if several {
         Means::KillNode(pmfd.or(beside).unwrap_or_else(|| PathBuf::from("/usr/cluster/lib/sc/pmfd")))
     } else {
-        Means::Machine(settings.failfast)
+        Means::Machine(settings.failfast())
     };
     let beside = beside_rgmd("scha_resource_get").and_then(|file| file.parent().map(Path::to_owned));
     let commands = asks.commands.clone().or(beside.filter(|_| several)).unwrap_or(settings.commands.clone());

@@ -23,14 +23,14 @@ use crate::ipc::{self, ASKED_MAX};
 use crate::life::{self, LifeError};
 use crate::lock::Lock;
 use crate::recorder::Recorder;
-use crate::settings::{Failfast, Settings};
+use crate::settings::Settings;
 use crate::shell::{Calm, End, Hands, OnSignal, Rule, Shell, Sources};
 use crate::{Asks, clock, nodes, ready, settings};
 use deadman::{Found, Pmfd};
 use fence::Fencer;
 use post::{Chair, Means, Post, given_up};
 use rgm_api::chain;
-use rgm_api::{Paths, pmf};
+use rgm_api::Paths;
 use rgm_ccr::{EtcdStore, Guard, Repository, StoreError};
 use rgm_cluster::Link;
 use rgm_cluster::member::{self, Errand, Member, Words};
@@ -103,7 +103,7 @@ pub async fn live(
     let cluster = asks.cluster.clone().unwrap_or_else(|| settings.cluster.clone());
     let etcd = etcd.clone().of_cluster(&cluster);
     let mut setup = life::setup(&me, false, asks, settings, paths);
-    let pmfd = Pmfd::new(paths.pmfd_socket(), failfast(settings), setup.cgroup.clone());
+    let pmfd = Pmfd::new(paths.pmfd_socket(), settings.failfast(), setup.cgroup.clone());
     setup.deadline = pmfd.deadline();
     let methods = setup.cgroup.clone();
     let before = async {
@@ -430,12 +430,5 @@ fn address(settings: &Settings, hub: &Hub) -> String {
         Some(host) if host.contains(':') => format!("[{host}]:{port}"),
         Some(host) => format!("{host}:{port}"),
         None => format!("{}:{port}", rustix::system::uname().nodename().to_string_lossy()),
-    }
-}
-
-fn failfast(settings: &Settings) -> pmf::Failfast {
-    match settings.failfast {
-        Failfast::Reboot => pmf::Failfast::Reboot,
-        Failfast::Kill => pmf::Failfast::Kill,
     }
 }

@@ -6,6 +6,7 @@
 pub mod fence;
 
 use fence::Fence;
+use rgm_api::pmf;
 use rgm_cluster::net::Identity;
 use rgm_types::NodeName;
 use serde::{Deserialize, Deserializer};
@@ -25,6 +26,8 @@ pub struct Settings {
     /// What to do when a node must stop everything at once. A node of a cluster on one machine is
     /// always killed, never rebooted.
     pub failfast: Failfast,
+    /// The device of the watchdog, where that is what `failfast` says.
+    pub watchdog: PathBuf,
     /// Log to syslog where there is one. The standard error is always logged to.
     pub syslog: bool,
     /// Least level that is logged.
@@ -113,6 +116,8 @@ pub enum Failfast {
     Reboot,
     /// Kill everything supervised, and end.
     Kill,
+    /// The same, and feed a watchdog no more, which resets the machine; until then it is fed.
+    Watchdog,
 }
 
 /// See [`Settings::log_level`].
@@ -132,6 +137,7 @@ impl Default for Settings {
             cluster: "rgm".to_owned(),
             node: None,
             failfast: Failfast::Reboot,
+            watchdog: PathBuf::from("/dev/watchdog"),
             syslog: true,
             log_level: LogLevel::Info,
             commands: PathBuf::from("/usr/cluster/bin"),
@@ -181,11 +187,34 @@ impl Settings {
 
     /// What is wrong on this machine with what they name, where that is known before it is needed.
     pub fn check(&self, path: &Path) -> Result<(), SettingsError> {
-        let faults = fence::faults(&self.fence, path);
+        let mut faults = fence::faults(&self.fence, path);
+        // Not opened: that would wake it up.
+        let device = (self.failfast == Failfast::Watchdog).then(|| self.watchdog.metadata());
+        if let Some(why) = device.and_then(|found| match found {
+            Ok(found) if found.is_dir() => Some("it is a directory".to_owned()),
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        }) {
+            faults.push(format!(
+                "watchdog: {}: {why}; load its driver, such as `modprobe softdog`, or give watchdog = \"DEVICE\"",
+                self.watchdog.display()
+            ));
+        }
         if faults.is_empty() {
             return Ok(());
         }
         Err(SettingsError::Wrong { path: path.to_owned(), reason: faults.join("\n") })
+    }
+
+    /// What pmfd is told to do when this node must stop everything at once.
+    pub fn failfast(&self) -> pmf::Failfast {
+        match self.failfast {
+            Failfast::Reboot => pmf::Failfast::Reboot,
+            Failfast::Kill => pmf::Failfast::Kill,
+            Failfast::Watchdog => {
+                pmf::Failfast::Watchdog { device: self.watchdog.clone().into_os_string().into() }
+            }
+        }
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -206,7 +235,12 @@ impl Settings {
                         the time to be reached again"
                 .to_owned());
         }
-        let files = [Some(&settings.commands), settings.pmfd.as_ref()];
+        if settings.failfast == Failfast::Watchdog && settings.etcd.is_none() {
+            return Err("failfast: a watchdog guards a node of a cluster of many machines: give [etcd], or \
+                        \"reboot\" or \"kill\""
+                .to_owned());
+        }
+        let files = [Some(&settings.commands), Some(&settings.watchdog), settings.pmfd.as_ref()];
         if let Some(path) = files.into_iter().flatten().find(|path| !path.is_absolute()) {
             return Err(format!("{}: not an absolute path", path.display()));
         }
@@ -239,7 +273,8 @@ mod tests {
         let text = r#"
             cluster = "planets"
             node = "phys-1"
-            failfast = "kill"
+            failfast = "watchdog"
+            watchdog = "/dev/watchdog1"
             syslog = false
             log_level = "debug"
             commands = "/opt/rgm/bin"
@@ -265,7 +300,8 @@ mod tests {
         let expected = Settings {
             cluster: "planets".to_owned(),
             node: Some(NodeName::new("phys-1").unwrap()),
-            failfast: Failfast::Kill,
+            failfast: Failfast::Watchdog,
+            watchdog: "/dev/watchdog1".into(),
             syslog: false,
             log_level: LogLevel::Debug,
             commands: "/opt/rgm/bin".into(),
@@ -314,6 +350,8 @@ mod tests {
         check("node = \"-x\"", "starts with");
         check("cluster = \"\"", "empty");
         check("commands = \"bin\"", "absolute");
+        check("watchdog = \"watchdog1\"", "absolute");
+        check("failfast = \"watchdog\"", "[etcd]");
         check("[etcd]\nendpoints = ['http://e:2379']", "certificates");
         check("[member]\nmargin = '3s'", "half of ttl");
         check("[member]\nunreached_wait = '3s'", "at least ttl");

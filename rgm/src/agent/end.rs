@@ -5,11 +5,11 @@
 
 use super::journal::Journal;
 use super::{Agent, Means, Setup, pmf};
-use crate::settings::Failfast;
+use crate::clock;
 use methods::cgroup::Cgroup;
 use rgm_api::chain;
 use rgm_api::client::Client;
-use rgm_api::pmf::{Refusal, Request};
+use rgm_api::pmf::{Failfast, Refusal, Request};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::fs;
 use std::io;
@@ -49,7 +49,7 @@ impl Agent {
     /// The surest end of everything on this machine, for one that is a node of its own, and whose pmfd
     /// does not do it.
     pub fn end_machine(&self) {
-        if let Means::Machine(failfast) = self.0.setup.means {
+        if let Means::Machine(failfast) = &self.0.setup.means {
             kill_without_pmfd(&self.0.setup);
             machine(failfast, &self.0.setup, &mut self.0.state.borrow_mut().journal);
         }
@@ -73,8 +73,8 @@ impl Agent {
 }
 
 /// The machine itself is to stop at once. Comes back only if it can't be rebooted.
-pub fn machine(failfast: Failfast, setup: &Setup, journal: &mut Journal) {
-    if failfast == Failfast::Reboot {
+pub fn machine(failfast: &Failfast, setup: &Setup, journal: &mut Journal) {
+    if *failfast == Failfast::Reboot {
         // Not synced, nothing stopped: what hangs must not hold up the end, and others take over.
         let error = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
         tracing::error!(
@@ -91,13 +91,26 @@ pub fn machine(failfast: Failfast, setup: &Setup, journal: &mut Journal) {
     }
     let ended = Client::connect::<Refusal>(&setup.paths.pmfd_socket()).and_then(|mut client| {
         client.set_time_limit(Some(PMFD_WAIT));
-        client.call(&Request::Shutdown { kill: true })
+        client.call(&last_word(failfast, setup))
     });
     if let Err(error) = ended {
         tracing::error!("pmfd does not end what it supervises: {}", chain(&error));
         kill_without_pmfd(setup);
     }
     std::process::exit(EXIT_ABORTED);
+}
+
+/// What pmfd is asked for. A watchdog bites once the deadman has fired, unless everything has ended and
+/// the node has begun anew before.
+fn last_word(failfast: &Failfast, setup: &Setup) -> Request {
+    match failfast {
+        Failfast::Kill | Failfast::Reboot => Request::Shutdown { kill: true },
+        Failfast::Watchdog { .. } => Request::Deadman {
+            deadline_boot_ms: clock::since_boot().0,
+            failfast: failfast.clone(),
+            cgroups: setup.cgroup.iter().map(|path| path.clone().into_os_string().into()).collect(),
+        },
+    }
 }
 
 /// The exit status of a daemon that has killed everything on its node.
