@@ -26,6 +26,7 @@ use rgm_api::Paths;
 use rgm_api::chain;
 use rgm_api::pmf::Failfast;
 use rgm_cluster::{FromNode, Link, Outlet, ToNode};
+use rgm_core::cell::Phase;
 use rgm_core::event::{Cause, Ending, MethodResult, NodeReport, Order, Token};
 use rgm_types::{Method, Millis, NodeName, ResourceName};
 use std::cell::RefCell;
@@ -143,6 +144,23 @@ impl Agent {
         while !self.0.state.borrow().running.is_empty() {
             self.0.ended.notified().await;
         }
+    }
+
+    /// Starts nothing any more and begins anew with the next daemon, if nothing of the cluster runs
+    /// here; otherwise what does.
+    pub fn close(&self) -> Result<(), Vec<ResourceName>> {
+        let mut state = self.0.state.borrow_mut();
+        let cells = state.journal.cells().iter();
+        let up = cells.filter(|(_, cell)| cell.phase != Phase::Offline || cell.flight.is_some());
+        let up: Vec<ResourceName> = up.map(|(resource, _)| resource.clone()).collect();
+        if !up.is_empty() || !state.running.is_empty() {
+            return Err(up);
+        }
+        state.down = true;
+        if let Err(error) = state.journal.remove() {
+            tracing::error!("the journal of {} can't be removed: {error}", self.0.setup.node);
+        }
+        Ok(())
     }
 
     fn report(&self) {

@@ -3,13 +3,15 @@
 //! A socket speaks for one node. Who asks is known from the kernel (`SO_PEERCRED`): everyone may
 //! read; only root, or the user the daemon runs as, may change something. What is asked goes to the
 //! shell through one queue and is answered through a channel of its own, so a caller that goes away
-//! or does not listen holds up nobody, and does not undo what it asked for. The event log is told
-//! without the shell: see [`crate::events`].
+//! or does not listen holds up nobody, and does not undo what it asked for. The event log, and how this
+//! node sees a cluster of many machines, are told without the shell: see [`crate::events`] and
+//! [`crate::seat::quorum`].
 
 use crate::events::follow::{Teller, Wanted};
+use crate::seat::Local;
 use rgm_api::frame::{self, Decoder};
 use rgm_api::rgm::{Outcome, Reply, Request};
-use rgm_types::{NodeName, Progress};
+use rgm_types::{NodeName, Progress, Refusal, SchaErr};
 use std::cell::Cell;
 use std::fs::{self, Permissions};
 use std::io;
@@ -107,6 +109,7 @@ pub fn listen(
     node: &NodeName,
     shell: &Sender<Asked>,
     teller: &Teller,
+    local: Option<&Local>,
 ) -> Result<(), ListenError> {
     let failed = |source| ListenError { path: path.to_owned(), source };
     match fs::remove_file(path) {
@@ -119,6 +122,7 @@ pub fn listen(
         node: node.clone(),
         shell: shell.clone(),
         teller: teller.clone(),
+        local: local.cloned(),
         unprivileged: Rc::default(),
     };
     spawn_local(door.accept(listener));
@@ -130,6 +134,8 @@ struct Door {
     node: NodeName,
     shell: Sender<Asked>,
     teller: Teller,
+    /// Of a cluster of many machines.
+    local: Option<Local>,
     /// Connections of unprivileged users.
     unprivileged: Rc<Cell<usize>>,
 }
@@ -199,9 +205,29 @@ impl Door {
         if let Request::Events { after, about, follow } = call.request {
             return self.teller.tell(stream, Wanted { after, about, follow }, call.more).await;
         }
+        if let Some(outcome) = self.own(&call.request, privileged).await {
+            let bytes = match outcome {
+                Ok(reply) => frame::encode_reply::<Request>(&reply, false),
+                Err(refusal) => frame::encode_refusal::<Request>(&refusal),
+            };
+            return stream.write_all(&bytes).await.is_ok();
+        }
         let (back, answers) = Answers::new(call.more);
         let asked = Asked { from: self.node.clone(), request: call.request, privileged, answers: back };
         self.shell.send(asked).await.is_ok() && pass_on(answers, stream).await
+    }
+
+    /// The answer to what is this node's own matter, whoever presides.
+    async fn own(&self, request: &Request, privileged: bool) -> Option<Outcome> {
+        match (request, &self.local) {
+            (Request::Quorum {}, Some(local)) => Some(Ok(Reply::Quorum(local.lookout.look().await))),
+            (Request::Leave {}, Some(local)) => Some(local.gate.leave(privileged).await),
+            (Request::Join {}, Some(local)) => Some(local.gate.join(privileged)),
+            (Request::Info {}, Some(local)) => Some(Ok(Reply::Info(local.lookout.info()))),
+            (Request::Quorum {}, None) => Some(Err(one_machine("there is no quorum to show"))),
+            (Request::Leave {} | Request::Join {}, None) => Some(Err(one_machine("no node leaves or joins"))),
+            _ => None,
+        }
     }
 }
 
@@ -222,6 +248,11 @@ async fn pass_on(mut answers: UnboundedReceiver<Answer>, stream: &mut UnixStream
             return true;
         }
     }
+}
+
+fn one_machine(what: &str) -> Refusal {
+    let message = format!("{what}: the nodes of this cluster are on one machine");
+    Refusal::new(SchaErr::NotAllowed, message, "clnode status says which of them are up")
 }
 
 /// Root, or whoever runs the daemon: a cluster on one machine may be anybody's own.

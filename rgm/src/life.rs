@@ -211,10 +211,10 @@ fn listen(
 ) -> Result<PathBuf, ListenError> {
     let first = paths.for_cluster().rgmd_socket();
     if let Some(name) = names.first() {
-        ipc::listen(&first, name, shell, teller)?;
+        ipc::listen(&first, name, shell, teller, None)?;
     }
     for name in names.iter().filter(|_| several) {
-        ipc::listen(&paths.for_node(name).rgmd_socket(), name, shell, teller)?;
+        ipc::listen(&paths.for_node(name).rgmd_socket(), name, shell, teller, None)?;
     }
     Ok(first)
 }

@@ -12,8 +12,10 @@
 mod asks;
 mod deadman;
 mod fence;
+mod gate;
 mod line;
 mod post;
+mod quorum;
 
 use crate::agent::{Agent, end};
 use crate::events::EventLog;
@@ -28,15 +30,17 @@ use crate::shell::{Calm, End, Hands, OnSignal, Rule, Shell, Sources};
 use crate::{Asks, clock, nodes, ready, settings};
 use deadman::{Found, Pmfd};
 use fence::Fencer;
+use gate::Gate;
 use post::{Chair, Means, Post, given_up};
-use rgm_api::chain;
+use quorum::Lookout;
 use rgm_api::Paths;
+use rgm_api::chain;
 use rgm_ccr::{EtcdStore, Guard, Repository, StoreError};
 use rgm_cluster::Link;
 use rgm_cluster::member::{self, Errand, Member, Words};
 use rgm_cluster::net::{Hub, HubSetup, Identity, LinkSettings, NetEvent};
 use rgm_etcd::Client;
-use rgm_types::{Entry, NodeName};
+use rgm_types::{Entry, Millis, NodeName};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -48,6 +52,15 @@ use tokio::task::spawn_local;
 /// How soon a configuration that is not there yet is looked for again.
 const CONFIG_WAIT: Duration = Duration::from_secs(1);
 
+/// What is asked on a node's socket and is its own matter, whoever presides.
+#[derive(Clone)]
+pub struct Local {
+    /// How it sees the cluster.
+    pub lookout: Lookout,
+    /// How it leaves and joins.
+    pub gate: Gate,
+}
+
 /// What every presidency needs.
 struct Seat<'a> {
     asks: &'a Asks,
@@ -58,6 +71,7 @@ struct Seat<'a> {
     names: Vec<NodeName>,
     agent: Agent,
     post: Post,
+    gate: Gate,
     tap: Tap,
     signals: Signals,
 }
@@ -106,26 +120,28 @@ pub async fn live(
     let pmfd = Pmfd::new(paths.pmfd_socket(), settings.failfast(), setup.cgroup.clone());
     setup.deadline = pmfd.deadline();
     let methods = setup.cgroup.clone();
+    let lookout = Lookout::new(&cluster, &me, client(&etcd)?, etcd.keys(), pmfd.deadline());
+    let (questions, mut asked) = mpsc::channel(ASKED_MAX);
+    let first = paths.for_cluster().rgmd_socket();
+    let gate = Gate::new(paths.state_dir().join("left"), &lookout);
+    let local = Local { lookout: lookout.clone(), gate: gate.clone() };
+    ipc::listen(&first, &me, &questions, &teller, Some(&local))?;
     let before = async {
-        let names = configured(&etcd, &me).await?;
-        let found = found(&mut pmfd.clone(), paths).await?;
+        gate.pass().await;
+        let names = configured(&etcd, &me, &lookout).await?;
+        let found = found(&mut pmfd.clone(), paths, &lookout).await?;
         Ok::<_, LifeError>((names, found))
     };
     let (names, found) = tokio::select! {
         before = before => before?,
+        () = lookout.refuse(&mut asked) => return Ok(()),
         () = signals.any() => return Ok(()),
     };
 
     let (outlet, words) = rgm_cluster::channel();
     let agent = Agent::start(setup, outlet(&me)).await;
     let agent = agent.map_err(|source| LifeError::Agent { node: me.clone(), source })?;
-    let former = match found {
-        Found::Fired(fired) => {
-            pmfd.clone().forget(&fired).map_err(LifeError::Deadman)?;
-            None
-        }
-        Found::Armed(former) => former,
-    };
+    let former = former(found, &pmfd)?;
     let incarnation = clock::now().wall.0;
     let (net, links) = unbounded_channel();
     let (asides, heard) = unbounded_channel();
@@ -133,9 +149,8 @@ pub async fn live(
     let address = address(settings, &hub);
     let post = Post::new(&me, incarnation, hub.clone(), means(settings, paths, &etcd, methods)?);
     post.set_agent(agent.clone());
-    let (questions, asked) = mpsc::channel(ASKED_MAX);
-    let first = paths.for_cluster().rgmd_socket();
-    ipc::listen(&first, &me, &questions, &teller)?;
+    gate.set_agent(&agent);
+    lookout.has_links(hub.clone(), &names);
     let (member, news) = Member::start(member::Setup {
         node: me.clone(),
         incarnation,
@@ -150,10 +165,10 @@ pub async fn live(
         former,
     })
     .map_err(LifeError::Signals)?;
-    post.attend(news, links, words, asked);
+    post.attend(lookout.overhear(news), links, words, asked);
     ready::announce(std::iter::once(&me), &first);
 
-    let mut seat = Seat { asks, settings, etcd, me, cluster, names, agent, post, tap, signals };
+    let mut seat = Seat { asks, settings, etcd, me, cluster, names, agent, post, gate, tap, signals };
     let ended = seat.serve(&events, &member).await?;
     ready::stopping();
     seat.put_away(ended, member, pmfd, &events).await;
@@ -212,35 +227,41 @@ async fn hub(
 enum Turn {
     Elected(u64),
     Told,
+    Left,
+    Over(String),
+}
+
+/// Why this node is a member no more.
+enum Farewell {
+    /// Its daemon was told to end.
+    Told,
+    /// It leaves, and nothing runs here.
+    Left,
+    /// It has lost its place.
     Over(String),
 }
 
 impl Seat<'_> {
-    /// One presidency after the other, until the end; the error says why this node is no member now.
-    async fn serve(&mut self, events: &EventLog, member: &Member) -> Result<Result<(), String>, LifeError> {
+    /// One presidency after the other, until the end.
+    async fn serve(&mut self, events: &EventLog, member: &Member) -> Result<Farewell, LifeError> {
         loop {
             match self.wait(events).await {
                 Turn::Elected(epoch) => {
                     if self.preside(epoch, events, member).await? == End::Told {
-                        return Ok(Ok(()));
+                        return Ok(Farewell::Told);
                     }
                 }
-                Turn::Told => return Ok(Ok(())),
-                Turn::Over(why) => return Ok(Err(why)),
+                Turn::Told => return Ok(Farewell::Told),
+                Turn::Left => return Ok(Farewell::Left),
+                Turn::Over(why) => return Ok(Farewell::Over(why)),
             }
         }
     }
 
     /// What is left to do then.
-    async fn put_away(
-        &mut self,
-        ended: Result<(), String>,
-        member: Member,
-        mut pmfd: Pmfd,
-        events: &EventLog,
-    ) {
+    async fn put_away(&mut self, ended: Farewell, member: Member, mut pmfd: Pmfd, events: &EventLog) {
         match ended {
-            Ok(()) => {
+            Farewell::Told => {
                 // Another one decides while methods end here.
                 member.ask(Errand::Withdraw);
                 self.idle().await;
@@ -249,7 +270,16 @@ impl Seat<'_> {
                 tracing::info!("rgmd, process {}, ends; services run on", std::process::id());
                 events.said(clock::now());
             }
-            Err(why) => {
+            Farewell::Left => {
+                member.ask(Errand::Leave);
+                member.join();
+                if let Err(error) = pmfd.disarm() {
+                    tracing::warn!("pmfd: {error}");
+                }
+                tracing::info!("this node has left the cluster");
+                events.said(clock::now());
+            }
+            Farewell::Over(why) => {
                 tracing::error!(
                     "this node is no member of the cluster any more: {why}; everything on it ends"
                 );
@@ -266,6 +296,8 @@ impl Seat<'_> {
     async fn wait(&mut self, events: &EventLog) -> Turn {
         loop {
             tokio::select! {
+                biased;
+                () = self.gate.left() => return Turn::Left,
                 turn = self.post.turn() => return match turn {
                     Ok(epoch) => Turn::Elected(epoch),
                     Err(why) => Turn::Over(why),
@@ -287,6 +319,7 @@ impl Seat<'_> {
         let (outlet, inbox) = rgm_cluster::channel();
         let (shell_end, asked) = mpsc::channel(ASKED_MAX);
         let deposed = Rc::new(Notify::new());
+        self.gate.set_deposed(&deposed);
         let calm = Rc::new(Calm::default());
         let chair = Chair {
             outlet: Box::new(outlet),
@@ -369,10 +402,17 @@ impl Seat<'_> {
 }
 
 /// The nodes of the cluster, once this one is among them.
-async fn configured(etcd: &rgm_etcd::Settings, me: &NodeName) -> Result<Vec<NodeName>, LifeError> {
-    let mut said = String::new();
+async fn configured(
+    etcd: &rgm_etcd::Settings,
+    me: &NodeName,
+    lookout: &Lookout,
+) -> Result<Vec<NodeName>, LifeError> {
     loop {
-        let loaded = EtcdStore::open(etcd, None).and_then(|store| store.load());
+        let settings = etcd.clone();
+        // On a thread of its own: what is asked here meanwhile is answered.
+        let load = move || EtcdStore::open(&settings, None).and_then(|store| store.load());
+        let loaded =
+            tokio::task::spawn_blocking(load).await.map_err(|error| LifeError::Etcd(error.to_string()))?;
         let why = match loaded {
             Ok((_, entries)) => {
                 let entries: Vec<Entry> = entries;
@@ -390,17 +430,14 @@ async fn configured(etcd: &rgm_etcd::Settings, me: &NodeName) -> Result<Vec<Node
             Err(error @ StoreError::Newer { .. }) => return Err(error.into()),
             Err(error) => chain(&error),
         };
-        if why != said {
-            tracing::warn!("waiting for the cluster at {:?}: {why}", etcd.endpoints);
-            said = why;
-        }
+        lookout.waits(format!("waiting for the cluster at {:?}: {why}", etcd.endpoints));
         tokio::time::sleep(CONFIG_WAIT).await;
     }
 }
 
 /// What pmfd has killed since its deadman fired is of no life any more: the node begins anew.
-async fn found(pmfd: &mut Pmfd, paths: &Paths) -> Result<Found, LifeError> {
-    let found = pmfd.found().await;
+async fn found(pmfd: &mut Pmfd, paths: &Paths, lookout: &Lookout) -> Result<Found, LifeError> {
+    let found = pmfd.found(lookout).await;
     if let Found::Fired(fired) = &found {
         tracing::error!(
             "pmfd has killed everything on this node, {} ms after boot: its deadline had not been renewed",
@@ -414,6 +451,17 @@ async fn found(pmfd: &mut Pmfd, paths: &Paths) -> Result<Found, LifeError> {
         }
     }
     Ok(found)
+}
+
+/// The deadline of a former life of which something may run; what has fired is taken note of.
+fn former(found: Found, pmfd: &Pmfd) -> Result<Option<Millis>, LifeError> {
+    match found {
+        Found::Fired(fired) => {
+            pmfd.clone().forget(&fired).map_err(LifeError::Deadman)?;
+            Ok(None)
+        }
+        Found::Armed(former) => Ok(former),
+    }
 }
 
 /// Where other nodes are told to connect to.

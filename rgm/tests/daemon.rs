@@ -30,6 +30,9 @@ fn a_cluster_says_it_is_ready_answers_and_leaves_nothing_behind() {
         (info.node.as_str(), info.nodes.join(" ").as_str(), info.cluster.as_str()),
         ("b", "a b", "rgm")
     );
+    for refused in [place.connect().quorum().map(drop), place.connect().leave().map(drop)] {
+        assert_eq!(refused.unwrap_err().code(), SchaErr::NotAllowed, "all of it is one machine");
+    }
     place.online("a").unwrap();
     let (service, pmfds) = (place.supervised("a"), ["a", "b"].map(|node| place.pmfd_pid(node).unwrap()));
     assert!(service.iter().chain(&pmfds).all(|pid| is_alive(*pid)));

@@ -10,6 +10,8 @@ mod fencing;
 mod handbook;
 #[path = "machines/presidents.rs"]
 mod presidents;
+#[path = "machines/quorum.rs"]
+mod quorum;
 #[path = "machines/takeover.rs"]
 mod takeover;
 

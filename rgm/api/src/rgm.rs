@@ -5,8 +5,10 @@
 //! socket it connected to.
 
 mod connection;
+mod quorum;
 
 pub use connection::{Connection, Failure, Told};
+pub use quorum::{Endpoint, Health, Life, LinkView, Member, President, Quorum, Voter};
 
 use crate::Interface;
 use rgm_types::view::{EventRecord, Explanation, Snapshot};
@@ -83,6 +85,18 @@ pub enum Request {
         /// Which node.
         node: NodeName,
     },
+    /// How does the node that is asked see the cluster of many machines it belongs to? Anyone. Answered
+    /// by [`Reply::Quorum`], by that node itself.
+    #[serde(rename = "org.rgm.Quorum")]
+    Quorum {},
+    /// Leave the cluster of many machines in good order: nothing of it may run on the node that is asked.
+    /// Root only. Answered by [`Reply::Done`] when it does.
+    #[serde(rename = "org.rgm.Leave")]
+    Leave {},
+    /// Be a member again, on the node that is asked. Root only. Answered by [`Reply::Done`]; it takes a
+    /// moment, and may take long: see [`Quorum::waits_for`].
+    #[serde(rename = "org.rgm.Join")]
+    Join {},
     /// Who are you? Anyone. Answered by [`Reply::Info`].
     #[serde(rename = "org.rgm.Info")]
     Info {},
@@ -100,6 +114,9 @@ impl Interface for Request {
         "org.rgm.RegisterType",
         "org.rgm.Fence",
         "org.rgm.ConfirmDead",
+        "org.rgm.Quorum",
+        "org.rgm.Leave",
+        "org.rgm.Join",
         "org.rgm.Info",
     ];
     const REFUSED: &'static str = REFUSED;
@@ -123,9 +140,11 @@ pub enum Reply {
     EventsGone(EventsGone),
     /// To [`Request::Events`]: all that there are were told.
     EventsEnd(EventsEnd),
-    /// To [`Request::Change`], [`Request::RegisterType`], [`Request::Fence`] and
-    /// [`Request::ConfirmDead`].
+    /// To [`Request::Change`], [`Request::RegisterType`], [`Request::Fence`], [`Request::ConfirmDead`],
+    /// [`Request::Leave`] and [`Request::Join`].
     Done(Done),
+    /// To [`Request::Quorum`].
+    Quorum(Quorum),
     /// To [`Request::Info`].
     Info(Info),
 }

@@ -68,6 +68,9 @@ fn one_connection_carries_one_call_after_the_other() {
         Request::Snapshot {}
         | Request::Events { .. }
         | Request::Explain { .. }
+        | Request::Quorum {}
+        | Request::Leave {}
+        | Request::Join {}
         | Request::Change { .. }
         | Request::Fence { .. }
         | Request::ConfirmDead { .. }

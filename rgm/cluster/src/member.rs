@@ -120,6 +120,8 @@ pub enum Errand {
     StandBack(u64, Duration),
     /// Be president no more, and stand for no election: this daemon is about to end.
     Withdraw,
+    /// Nothing runs here any more, nor will: give the place up, then end.
+    Leave,
     /// The daemon ends for a moment, services run on: hold the place for that long, then end.
     Park(Duration),
 }
@@ -216,8 +218,13 @@ async fn live(setup: Setup, news: UnboundedSender<News>, mut errands: UnboundedR
         never = accord.run(words, &news) => match never {},
     };
     match ended {
-        Ok(None) => {}
-        Ok(Some(span)) => {
+        Ok(Ended::Parked(None)) => {}
+        Ok(Ended::Left) => {
+            if let Err(error) = lease.give_up().await {
+                tracing::warn!("the lease of this node ends by itself: {error}");
+            }
+        }
+        Ok(Ended::Parked(Some(span))) => {
             if let Err(error) = lease.extend(span, &mut view).await {
                 tracing::warn!("the place of this node can't be held for {span:?}: {error}");
             }
@@ -228,19 +235,26 @@ async fn live(setup: Setup, news: UnboundedSender<News>, mut errands: UnboundedR
     }
 }
 
-/// A member until an errand ends it, which says how long its place is to be held, where it has one; or
-/// until it is none any more, and why.
+/// What has ended a membership.
+enum Ended {
+    /// Its place is to be held for so long, where it has one.
+    Parked(Option<Duration>),
+    /// Its place is given up.
+    Left,
+}
+
+/// A member until an errand ends it; or until it is none any more, and why.
 async fn member(
     lease: &mut Lease,
     view: &mut view::View,
     news: &UnboundedSender<News>,
     errands: &mut UnboundedReceiver<Errand>,
     accord: &Accord,
-) -> Result<Option<Duration>, String> {
+) -> Result<Ended, String> {
     loop {
         let id = tokio::select! {
             obtained = lease.obtain() => obtained?,
-            _ = parking(errands, accord) => return Ok(None),
+            _ = parking(errands, accord) => return Ok(Ended::Parked(None)),
         };
         let ttl = lease.ttl();
         tokio::select! {
@@ -250,7 +264,7 @@ async fn member(
                 tracing::warn!("a lease ended before this node was registered; another one is obtained");
                 continue;
             }
-            _ = parking(errands, accord) => return Ok(None),
+            _ = parking(errands, accord) => return Ok(Ended::Parked(None)),
         }
         lease.registered()?;
         let _nobody = news.send(News::Registered);
@@ -261,17 +275,18 @@ async fn member(
             },
             end = view.follow(errands) => return match end {
                 view::End::Replaced(why) => Err(why),
-                view::End::Parked(span) => Ok(Some(span)),
+                view::End::Parked(span) => Ok(Ended::Parked(Some(span))),
+                view::End::Left => Ok(Ended::Left),
             },
         }
     }
 }
 
 /// Waits for the errand that ends it. Nobody presides meanwhile.
-async fn parking(errands: &mut UnboundedReceiver<Errand>, accord: &Accord) -> Duration {
+async fn parking(errands: &mut UnboundedReceiver<Errand>, accord: &Accord) {
     loop {
         match errands.recv().await {
-            Some(Errand::Park(span)) => return span,
+            Some(Errand::Park(_) | Errand::Leave) => return,
             Some(Errand::Nodes(nodes)) => accord.set_nodes(nodes),
             Some(Errand::Resign(_) | Errand::StandBack(..) | Errand::Withdraw) => {}
             // The daemon has gone without a word.

@@ -180,6 +180,8 @@ pub struct LinkStatus {
     pub why_down: Option<String>,
     /// Bytes that wait to be written.
     pub queued: usize,
+    /// How far the clock of the peer is ahead of this node's, in milliseconds, about.
+    pub ahead_ms: Option<i64>,
 }
 
 /// Why no hub was started.
@@ -326,6 +328,7 @@ impl Seat {
             heard_ago: pulse.map(|pulse| pulse.silent_for()),
             why_down: condition.why_down.clone(),
             queued: pulse.map_or(0, |pulse| pulse.queued()),
+            ahead_ms: pulse.and_then(|pulse| pulse.ahead_ms()),
         }
     }
 }

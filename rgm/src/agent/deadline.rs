@@ -29,6 +29,12 @@ impl Deadline {
         self.0.store(deadline.0, Ordering::SeqCst);
     }
 
+    /// How long until then; none: there is no such moment.
+    pub fn left(&self) -> Option<Millis> {
+        let deadline = self.0.load(Ordering::SeqCst);
+        (deadline < u64::MAX).then(|| Millis(deadline).since(clock::since_boot()))
+    }
+
     /// It lies behind us.
     pub fn has_passed(&self) -> bool {
         clock::since_boot().0 >= self.0.load(Ordering::SeqCst)

@@ -95,11 +95,12 @@ impl Asks {
             Request::Change { dry_run, .. }
             | Request::RegisterType { dry_run, .. }
             | Request::Fence { dry_run, .. } => !dry_run,
-            Request::ConfirmDead { .. } => true,
+            Request::ConfirmDead { .. } | Request::Leave {} | Request::Join {} => true,
             Request::Get(_)
             | Request::Snapshot {}
             | Request::Explain { .. }
             | Request::Events { .. }
+            | Request::Quorum {}
             | Request::Info {} => false,
         };
         for open in self.open.values_mut().filter(|open| !changes(open)) {

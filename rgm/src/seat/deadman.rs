@@ -1,5 +1,6 @@
 //! This node's deadman, which pmfd holds: see `rgm_api::pmf` and `docs/operations/deadman.md`.
 
+use super::quorum::Lookout;
 use crate::agent::deadline::Deadline;
 use crate::clock;
 use rgm_api::client::{CallError, Client};
@@ -77,8 +78,7 @@ impl Pmfd {
 
     /// Waits for pmfd, and for the end of everything it has killed since somebody last took note: what
     /// has fired is to be forgotten, by [`Pmfd::forget`], once nobody counts on what ran before.
-    pub async fn found(&mut self) -> Found {
-        let mut said = String::new();
+    pub async fn found(&mut self, lookout: &Lookout) -> Found {
         loop {
             let waits_for = match self.view() {
                 Ok(DeadmanView { fired: Some(fired), .. }) if !fired.acknowledged => {
@@ -92,10 +92,7 @@ impl Pmfd {
                 }
                 Err(error) => format!("pmfd on {} does not answer: {error}", self.socket.display()),
             };
-            if waits_for != said {
-                tracing::warn!("{waits_for}; waiting for it");
-                said = waits_for;
-            }
+            lookout.waits(format!("{waits_for}; waiting for it"));
             sleep(ASK_AGAIN).await;
         }
     }
@@ -103,6 +100,11 @@ impl Pmfd {
     /// What ran before that is known to be gone.
     pub fn forget(&mut self, fired: &Fired) -> io::Result<()> {
         self.call(&Request::Forget { fired_boot_ms: fired.fired_boot_ms }).map(drop).map_err(said)
+    }
+
+    /// Nothing runs here: nobody renews any more, and that is meant.
+    pub fn disarm(&mut self) -> io::Result<()> {
+        self.call(&Request::Disarm {}).map(drop).map_err(said)
     }
 
     /// Everything here dies now, not at the deadline. False: it is not certain that it has. A pmfd that

@@ -70,7 +70,9 @@ impl Shell {
             Request::Info {} => {
                 Sorted::Read(Ok(Reply::Info(Info { node: from.to_string(), ..self.info.clone() })))
             }
-            Request::Events { .. } => Sorted::Read(Err(told_elsewhere())),
+            Request::Events { .. } | Request::Quorum {} | Request::Leave {} | Request::Join {} => {
+                Sorted::Read(Err(told_elsewhere()))
+            }
             Request::Fence { .. } | Request::ConfirmDead { .. } => Sorted::Read(Err(one_machine())),
             Request::Change { .. } | Request::RegisterType { .. } if !privileged => refused(),
             Request::Change { command: Command::NodeAdd { .. } | Command::NodeRemove { .. }, .. }
@@ -142,9 +144,9 @@ fn nodes_are_given() -> Refusal {
     Refusal::new(SchaErr::NotAllowed, message, hint)
 }
 
-/// The event log does not come this way: its connection tells it.
+/// The event log, and what is a node's own matter, do not come this way: the connection tells them.
 fn told_elsewhere() -> Refusal {
-    Refusal::new(SchaErr::Internal, "the event log is told by the connection, not by the shell", "")
+    Refusal::new(SchaErr::Internal, "that is told by the connection, not by the shell", "")
 }
 
 fn unsettled() -> Refusal {

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use rgm_api::paths::Paths;
-use rgm_api::rgm::{self, Connection, Info, Told};
+use rgm_api::rgm::{self, Connection, Info, Quorum, Told};
 use rgm_types::view::{EventRecord, Explanation, Level, Snapshot};
 use rgm_types::{Command, Done, GetValue, InstalledNodes, NodeName, Progress, Query, SchaErr, Subject};
 use std::collections::VecDeque;
@@ -74,6 +74,21 @@ pub fn events(
     each: &mut dyn FnMut(Told),
 ) -> Result<u64, Failure> {
     Ok(open()?.events(after, about, follow, each)?)
+}
+
+/// How the node sees its cluster of many machines.
+pub fn quorum() -> Result<Quorum, Failure> {
+    Ok(open()?.quorum()?)
+}
+
+/// Lets this node leave its cluster, where nothing runs on it.
+pub fn leave() -> Result<Done, Failure> {
+    Ok(open()?.leave()?)
+}
+
+/// Lets this node be a member of its cluster again.
+pub fn join() -> Result<Done, Failure> {
+    Ok(open()?.join()?)
 }
 
 /// Who is it?

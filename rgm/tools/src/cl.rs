@@ -7,6 +7,7 @@
 
 mod carry;
 mod clnode;
+mod clquorum;
 mod clrg;
 mod clrs;
 mod clrt;
@@ -19,6 +20,7 @@ pub mod objects;
 mod resource_sheet;
 
 pub use clnode::CLNODE;
+pub use clquorum::CLQUORUM;
 pub use clrg::CLRG;
 pub use clrs::{CLRS, CLRSLH, CLRSSA};
 pub use clrt::CLRT;

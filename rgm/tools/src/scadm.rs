@@ -12,7 +12,7 @@ use rgm_types::SchaErr;
 use std::ffi::OsString;
 
 /// The names this binary answers to: the links to make to it.
-pub const LINKS: [&str; 15] = [
+pub const LINKS: [&str; 17] = [
     "scrgadm",
     "scswitch",
     "scstat",
@@ -27,6 +27,8 @@ pub const LINKS: [&str; 15] = [
     "clressharedaddress",
     "clrssa",
     "clnode",
+    "clquorum",
+    "clq",
     "cluster",
 ];
 

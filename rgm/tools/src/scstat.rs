@@ -40,7 +40,11 @@ fn wanted(args: &Args) -> Result<Wanted, Failure> {
     ];
     if let Some((option, what)) = absent.into_iter().find(|(o, _)| args.has(o)) {
         let message = format!("{option}: {what} do not exist on this cluster");
-        return Err(Failure::new(SchaErr::NotAllowed, message, "scstat -n -g shows what does"));
+        let hint = match option {
+            "-q" => "clquorum status shows those of a cluster of many machines",
+            _ => "scstat -n -g shows what does",
+        };
+        return Err(Failure::new(SchaErr::NotAllowed, message, hint));
     }
     args.form()?;
     let everything = args.has("-p") || !(args.has("-n") || args.has("-g"));

@@ -45,8 +45,8 @@ pub const ALL: [&Applet; 20] = [
 ];
 
 /// Every command with subcommands.
-pub const SUITES: [&Suite; 7] =
-    [&cl::CLRT, &cl::CLRG, &cl::CLRS, &cl::CLRSLH, &cl::CLRSSA, &cl::CLNODE, &cl::CLUSTER];
+pub const SUITES: [&Suite; 8] =
+    [&cl::CLRT, &cl::CLRG, &cl::CLRS, &cl::CLRSLH, &cl::CLRSSA, &cl::CLNODE, &cl::CLQUORUM, &cl::CLUSTER];
 
 /// The command with subcommands that is called so.
 pub fn find_suite(name: &str) -> Option<&'static Suite> {

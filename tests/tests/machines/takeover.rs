@@ -175,7 +175,11 @@ fn end_lease(site: &Site, number: usize) -> Result<()> {
     let etcdctl = |words: &[&str]| -> Result<String> {
         let output = site.etcd.etcdctl(president).args(words).output()?;
         let text = String::from_utf8(output.stdout)?;
-        ensure!(output.status.success(), "etcdctl {words:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "etcdctl {words:?}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(text)
     };
     let place = String::from_utf8(Keys::new("/rgm/planets/").member(&site.machine(number)?.name))?;
@@ -184,13 +188,15 @@ fn end_lease(site: &Site, number: usize) -> Result<()> {
 }
 
 #[test]
-fn what_a_node_runs_whose_lease_was_ended_too_early_starts_elsewhere_when_it_has_ended_itself() -> Result<()> {
+fn what_a_node_runs_whose_lease_was_ended_too_early_starts_elsewhere_when_it_has_ended_itself() -> Result<()>
+{
     Site::play(&Options::default(), |site| {
         let other = (site.president()? + 1) % 3;
         let beats = beating(site, other)?;
         // It does not learn it from etcd, and lives until its own deadline.
         let machine = site.machine(other)?;
-        let hidden = ["dport", "sport"].map(|port| format!("rule add pref 1 ipproto tcp {port} 2379 prohibit"));
+        let hidden =
+            ["dport", "sport"].map(|port| format!("rule add pref 1 ipproto tcp {port} 2379 prohibit"));
         machine.ip("rule add pref 10 lookup local")?;
         hidden.iter().try_for_each(|line| machine.ip(line))?;
         machine.ip("rule del pref 0")?;

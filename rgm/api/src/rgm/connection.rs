@@ -1,6 +1,6 @@
 //! A command's connection to rgmd: one function per request, one error that knows its exit code.
 
-use super::{EventsGone, Info, Reply, Request};
+use super::{EventsGone, Info, Quorum, Reply, Request};
 use crate::Paths;
 use crate::client::{CallError, Client};
 use rgm_types::view::{EventRecord, Explanation, Snapshot};
@@ -188,12 +188,31 @@ impl Connection {
             | Reply::Progress(_)
             | Reply::EventsEnd(_)
             | Reply::Done(_)
+            | Reply::Quorum(_)
             | Reply::Info(_) => {}
         });
         let Reply::EventsEnd(end) = answer.map_err(|e| Failure::from_call(e, &self.paths))? else {
             return Err(self.unexpected("the end of the events"));
         };
         Ok(end.last)
+    }
+
+    /// How does the node see its cluster of many machines?
+    pub fn quorum(&mut self) -> Result<Quorum, Failure> {
+        let Reply::Quorum(quorum) = self.ask(&Request::Quorum {}, None)? else {
+            return Err(self.unexpected("how it sees the cluster"));
+        };
+        Ok(quorum)
+    }
+
+    /// Lets the node leave its cluster.
+    pub fn leave(&mut self) -> Result<Done, Failure> {
+        self.done(&Request::Leave {}, None)
+    }
+
+    /// Lets the node be a member again.
+    pub fn join(&mut self) -> Result<Done, Failure> {
+        self.done(&Request::Join {}, None)
     }
 
     /// Who is it?

@@ -2,7 +2,10 @@
 //!
 //! The functions that name a kind have no wildcard: a new word does not compile until it is named.
 
-use rgm_api::rgm::{EventsEnd, EventsGone, Info, Reply, Request};
+use rgm_api::rgm::{
+    Endpoint, EventsEnd, EventsGone, Health, Info, Life, LinkView, Member, President, Quorum, Reply, Request,
+    Voter,
+};
 use rgm_types::view::{
     EventRecord, Explanation, GroupOnNode, GroupView, Level, NodeVerdict, NodeView, Pending, PropView,
     ResourceOnNode, ResourceView, Snapshot, TypeView,
@@ -224,6 +227,7 @@ pub fn requests() -> Vec<Request> {
     }));
     requests.push(Request::Fence { node: node("phys-2"), dry_run: true });
     requests.push(Request::ConfirmDead { node: node("phys-2") });
+    requests.extend([Request::Quorum {}, Request::Leave {}, Request::Join {}]);
     requests
 }
 
@@ -315,6 +319,45 @@ fn progress() -> Vec<Progress> {
     ]
 }
 
+fn quorum() -> Quorum {
+    let life = Life {
+        incarnation: 1_763_793_532_123,
+        address: text("10.77.0.12:7433"),
+        version: text("0.1.0"),
+        ttl: Millis(5000),
+        left: Some(Millis(4000)),
+        parked: false,
+        evicted: true,
+    };
+    let link = LinkView {
+        up: false,
+        lasts: Millis(12_000),
+        silent: Some(Millis(900)),
+        why_down: Some(text("it was silent for 1s")),
+        ahead_ms: Some(-17),
+    };
+    let health = Health {
+        member: u64::MAX,
+        version: text("3.4.23"),
+        leader: 0,
+        db_size: 20_480,
+        revision: 42,
+        errors: vec![text("NOSPACE")],
+    };
+    Quorum {
+        cluster: text("planets"),
+        seen_by: text("phys-1"),
+        waits_for: Some(text("etcd does not answer")),
+        from_etcd: false,
+        president: Some(President { node: text("phys-2"), epoch: 57 }),
+        fail_safe: Some(Millis(1000)),
+        deadline: Some(Millis(3000)),
+        members: vec![Member { node: text("phys-2"), life: Some(life), link: Some(link) }],
+        endpoints: vec![Endpoint { url: text("http://e:2379"), health: Some(health), why_silent: None }],
+        voters: vec![Voter { name: text("phys-1"), votes: true, answers: true, leads: false }],
+    }
+}
+
 /// Every answer.
 pub fn replies() -> Vec<Reply> {
     let mut replies: Vec<Reply> = values().into_iter().map(Reply::Value).collect();
@@ -340,13 +383,14 @@ pub fn replies() -> Vec<Reply> {
         nodes: vec![text("phys-1")],
         cluster: text("planets"),
     }));
+    replies.push(Reply::Quorum(quorum()));
     let kinds: BTreeSet<&str> = replies.iter().map(reply_name).collect();
     assert_eq!(kinds.len(), REPLY_KINDS, "an example of each kind of answer");
     replies
 }
 
 /// Kinds of answers, values and progress that [`reply_name`] tells apart.
-const REPLY_KINDS: usize = 15;
+const REPLY_KINDS: usize = 16;
 
 fn reply_name(reply: &Reply) -> &'static str {
     match reply {
@@ -364,6 +408,7 @@ fn reply_name(reply: &Reply) -> &'static str {
         Reply::EventsGone(_) => "events gone",
         Reply::EventsEnd(_) => "events end",
         Reply::Done(_) => "done",
+        Reply::Quorum(_) => "quorum",
         Reply::Info(_) => "info",
     }
 }

@@ -166,6 +166,11 @@ impl Lease {
         self.client.revoke(revoke).await
     }
 
+    /// Ends it, and with it this node's registration, and its presidency.
+    pub async fn give_up(&mut self) -> Result<(), Error> {
+        self.client.revoke(self.tenure.lease()).await
+    }
+
     fn said(&mut self, reached: bool, why: &str) {
         if std::mem::replace(&mut self.reached, reached) != reached {
             if reached {

@@ -18,6 +18,8 @@ pub enum End {
     Replaced(String),
     /// An errand ends the membership; its place is to be held for that long.
     Parked(Duration),
+    /// The same; its place is given up.
+    Left,
 }
 
 /// See the module.
@@ -188,6 +190,9 @@ impl View {
                     }
                     if let Errand::StandBack(_, span) = &errand {
                         self.stands_again = Some(Instant::now() + *span);
+                    }
+                    if matches!(errand, Errand::Leave) {
+                        return Ok(End::Left);
                     }
                     if let Some(span) = self.roll.asked(&errand) {
                         return Ok(End::Parked(span));

@@ -21,7 +21,8 @@ pub(super) enum Kind {
     Refused = 2,
     /// The dialling side takes the other; messages follow.
     Welcome = 3,
-    /// Still there; empty.
+    /// Still there, and what time it is there: milliseconds since 1970, eight bytes. Empty from older
+    /// versions.
     Beat = 4,
     /// A message.
     Message = 5,

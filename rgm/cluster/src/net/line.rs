@@ -3,7 +3,7 @@
 use super::frame::{self, Kind};
 use super::{Ended, LinkSettings};
 use crate::clock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -11,6 +11,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What a message takes besides its bytes, about, wherever it waits: empty ones are bounded, too.
 pub(super) const MESSAGE_COST: usize = 64;
+
+/// No clock is as far ahead as this.
+const UNKNOWN: i64 = i64::MIN;
 
 /// The sending end. What is sent on it goes over this very connection or is lost with it.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub(super) struct Pulse {
     message_len_max: usize,
     /// When the other side was last heard, on the clock that goes on while the machine sleeps.
     heard_ms: AtomicU64,
+    /// How far the other side's clock is ahead, as its last beat said; [`UNKNOWN`] before.
+    ahead_ms: AtomicI64,
     /// Nothing is read, because what was read is not taken: silence proves nothing then.
     paused: AtomicBool,
     broken: OnceLock<Ended>,
@@ -43,6 +48,7 @@ pub(super) fn line(settings: &LinkSettings) -> (Line, UnboundedReceiver<Vec<u8>>
         queue_bytes_max: settings.queue_bytes_max,
         message_len_max: settings.message_len_max,
         heard_ms: AtomicU64::new(clock::since_boot().0),
+        ahead_ms: AtomicI64::new(UNKNOWN),
         paused: AtomicBool::new(false),
         broken: OnceLock::new(),
         breaking: Notify::new(),
@@ -107,6 +113,18 @@ impl Pulse {
     /// The other side was heard just now.
     pub fn hear(&self) {
         self.heard_ms.store(clock::since_boot().0, Ordering::Relaxed);
+    }
+
+    /// A beat was heard. Its way takes time, so a clock seems to be ahead by that much less.
+    pub fn beat(&self, payload: &[u8]) {
+        let Ok(theirs) = payload.try_into().map(u64::from_be_bytes) else { return };
+        let ahead = i128::from(theirs) - i128::from(clock::wall().0);
+        self.ahead_ms.store(i64::try_from(ahead).unwrap_or(UNKNOWN), Ordering::Relaxed);
+    }
+
+    /// How far the other side's clock is ahead, in milliseconds.
+    pub fn ahead_ms(&self) -> Option<i64> {
+        Some(self.ahead_ms.load(Ordering::Relaxed)).filter(|ahead| *ahead != UNKNOWN)
     }
 
     /// Nothing is read for a while, or it is read again.

@@ -3,6 +3,7 @@
 use super::frame::{self, Decoder, HEAD_LEN, Kind};
 use super::line::{MESSAGE_COST, Pulse};
 use super::{Ended, LinkSettings, NetEvent, Payload};
+use crate::clock;
 use rgm_types::NodeName;
 use std::io;
 use std::sync::Arc;
@@ -109,7 +110,7 @@ impl Hearing<'_> {
     async fn take(&self, decoder: &mut Decoder) -> Result<(), Ended> {
         while let Some((kind, payload)) = decoder.pop().map_err(|error| Ended::Frame(error.to_string()))? {
             match kind {
-                Kind::Beat => {}
+                Kind::Beat => self.pulse.beat(&payload),
                 Kind::Message => self.deliver(payload).await?,
                 // Whoever does not listen misses nothing that it could not miss.
                 Kind::Aside => drop(self.asides.send((self.node.clone(), payload))),
@@ -153,7 +154,6 @@ async fn speak(
     pulse: &Pulse,
 ) -> Ended {
     let mut writer = BufWriter::with_capacity(PIECE_LEN, writer);
-    let beat = frame::encode(Kind::Beat, &[]);
     let mut beats = interval(heartbeat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -163,7 +163,10 @@ async fn speak(
                 Some(frame) => write(&mut writer, &mut queue, frame, pulse).await,
                 None => return Ended::Over,
             },
-            _ = beats.tick() => writer.write_all(&beat).await,
+            _ = beats.tick() => {
+                let beat = frame::encode(Kind::Beat, &clock::wall().0.to_be_bytes());
+                writer.write_all(&beat).await
+            }
         };
         let flushed = match written {
             Ok(()) => writer.flush().await,

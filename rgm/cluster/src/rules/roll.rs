@@ -231,7 +231,7 @@ impl Roll {
             }
             Errand::Withdraw => self.declined = u64::MAX,
             Errand::Park(span) => return Some(*span),
-            Errand::Nodes(_) => {}
+            Errand::Nodes(_) | Errand::Leave => {}
         }
         None
     }

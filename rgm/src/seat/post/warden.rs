@@ -228,6 +228,9 @@ impl Post {
             | Request::Events { .. }
             | Request::Change { .. }
             | Request::RegisterType { .. }
+            | Request::Quorum {}
+            | Request::Leave {}
+            | Request::Join {}
             | Request::Info {} => Err(Refusal::new(SchaErr::Internal, "it is not about fencing", "")),
         };
         answers.last(answer.map(Reply::Done));

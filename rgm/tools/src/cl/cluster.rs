@@ -4,13 +4,15 @@ mod cert;
 mod check;
 mod events;
 mod found;
+mod member;
 mod shutdown;
+mod status;
 mod table;
 
 pub use events::line;
 pub use table::CLUSTER;
 
-use super::clnode::{show_sheet, status_table};
+use super::clnode::show_sheet;
 use super::layout::Sheet;
 use super::{Call, ClErr, Work, clrg, clrs, clrt, files, objects};
 use crate::apply;
@@ -20,11 +22,19 @@ use crate::tables;
 use rgm_types::view::{NodeView, Snapshot, TypeView};
 use rgm_types::{Command, PropOp};
 
-/// Kinds of objects that `-t` names, with their short names.
+/// Kinds of objects that are configured, as `-t` names them, with their short names.
 const KINDS: [(&str, &str); 4] =
     [("node", "node"), ("resourcetype", "rt"), ("resourcegroup", "rg"), ("resource", "rs")];
+/// Those that have a state, in the order in which it is shown. (A type has none.)
+const STATEFUL: [(&str, &str); 5] = [
+    ("node", "node"),
+    ("quorum", "clquorum"),
+    ("resourcetype", "rt"),
+    ("resourcegroup", "rg"),
+    ("resource", "rs"),
+];
 /// Kinds that a cluster of the tradition has, and none here.
-const ABSENT: [&str; 20] = [
+const ABSENT: [&str; 18] = [
     "device",
     "did",
     "devicegroup",
@@ -33,8 +43,6 @@ const ABSENT: [&str; 20] = [
     "intr",
     "nasdevice",
     "nas",
-    "quorum",
-    "clquorum",
     "snmphost",
     "snmpmib",
     "snmpuser",
@@ -48,15 +56,20 @@ const ABSENT: [&str; 20] = [
 ];
 
 /// The kinds of `-t`; all of them if it is not given.
-fn kinds(call: &Call) -> Result<Vec<&'static str>, Failure> {
+fn kinds(call: &Call, all: &[(&'static str, &str)]) -> Result<Vec<&'static str>, Failure> {
     let wanted = call.args.items("-t")?;
     if wanted.is_empty() {
-        return Ok(KINDS.iter().map(|(name, _)| *name).collect());
+        return Ok(all.iter().map(|(name, _)| *name).collect());
     }
     let kind = |text: &String| {
-        let known = KINDS.iter().find(|(name, short)| name == text || short == text);
+        let known = all.iter().find(|(name, short)| name == text || short == text);
         match known {
             Some((name, _)) => Ok(*name),
+            None if STATEFUL.iter().any(|(name, short)| name == text || short == text) => Err(Failure::cl(
+                ClErr::Op,
+                format!("-t {text}: its settings stand in rgm.toml, and in etcd"),
+                "cluster status -t quorum, or clquorum status, prints its state",
+            )),
             None if ABSENT.contains(&text.as_str()) => Err(Failure::cl(
                 ClErr::Op,
                 format!("-t {text}: there are none on this cluster"),
@@ -85,29 +98,13 @@ fn list_cmds(call: &Call) -> Result<Work, Failure> {
     Ok(Work::print(names.into_iter().map(line).collect()))
 }
 
-fn status(call: &Call) -> Result<Work, Failure> {
-    let kinds = kinds(call)?;
-    let snapshot = call.snapshot()?;
-    if call.args.has("--json") {
-        return Ok(Work::print(crate::json::pretty(snapshot)?));
-    }
-    let parts = kinds.into_iter().map(|kind| match kind {
-        "node" => status_table(&all_nodes(snapshot)),
-        "resourcegroup" => clrg::status_table(&snapshot.groups),
-        "resource" => clrs::status_table(&snapshot.resources, call.verbose()),
-        // A type has no state.
-        _ => String::new(),
-    });
-    Ok(Work::print(parts.collect()))
-}
-
 fn all_nodes(snapshot: &Snapshot) -> Vec<&NodeView> {
     snapshot.nodes.iter().collect()
 }
 
 fn show(call: &Call) -> Result<Work, Failure> {
     let global = call.args.items("-t")?.iter().any(|kind| kind == "global");
-    let kinds = if global { Vec::new() } else { kinds(call)? };
+    let kinds = if global { Vec::new() } else { kinds(call, &KINDS)? };
     let snapshot = call.snapshot()?;
     if call.args.has("--json") {
         return Ok(Work::print(crate::json::pretty(snapshot)?));

@@ -59,12 +59,13 @@ fn confirmed(call: &Call) -> Result<(), Failure> {
     Err(Failure::cl(ClErr::Op, "not confirmed", "nothing was changed"))
 }
 
-fn say(text: &str) {
+/// To whoever waits.
+pub fn say(text: &str) {
     let _nobody = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Until the condition holds, at most so long; says whether it does.
-fn wait(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+pub fn wait(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();
     loop {
         if condition() {

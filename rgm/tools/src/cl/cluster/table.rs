@@ -22,6 +22,8 @@ pub const CLUSTER: Suite = Suite {
         LIST_CHECKS,
         EXPORT,
         CREATE,
+        LEAVE,
+        JOIN,
         SET,
         CERT,
         LIST,
@@ -34,7 +36,7 @@ pub const CLUSTER: Suite = Suite {
         RESTORE_NETPROPS,
     ],
     places: &[],
-    see_also: &["clnode", "clrg", "clrs", "clrt"],
+    see_also: &["clnode", "clquorum", "clrg", "clrs", "clrt"],
     of_type: "",
 };
 
@@ -45,6 +47,13 @@ const TYPES: Opt = value(
     "only these: node, resourcetype (rt), resourcegroup (rg), resource (rs)",
 )
 .or("--type");
+const TYPES_WITH_STATE: Opt = value(
+    "-t",
+    "KIND,...",
+    Complete::Words(&["node", "quorum", "resourcegroup", "resource"]),
+    "only these: node, quorum, resourcegroup (rg), resource (rs)",
+)
+.or("--type");
 const PROPERTY: Opt =
     value("-p", "NAME=VALUE", Complete::Nothing, "a property; may be repeated").or("--property");
 const FILE: Operands = Operands { shown: "FILE", optional: false, complete: Complete::Files };
@@ -53,17 +62,20 @@ const ANY: Operands = Operands { shown: "NAME...", optional: true, complete: Com
 const STATUS: Subcommand = Subcommand {
     name: "status",
     summary: "print the state of nodes, groups and resources",
-    description: &[],
-    options: &[TYPES, JSON],
+    description: &[
+        "On many machines also what clquorum status prints: members, links, etcd; that much also where no president is there to tell the rest.",
+    ],
+    options: &[TYPES_WITH_STATE, JSON],
     needs: &[],
     operands: NO_OPERANDS,
     examples: &[("status", "print all"), ("status -t rg,rs", "print groups and resources only")],
-    run: super::status,
+    run: super::status::run,
 };
 const SHOW: Subcommand = Subcommand {
     name: "show",
     summary: "print the configuration",
     description: &["-t global prints the cluster properties only; -v prints all properties of everything."],
+    options: &[TYPES, JSON],
     examples: &[("show -t global", "print the cluster properties")],
     run: super::show,
     ..STATUS
@@ -165,6 +177,33 @@ const CREATE: Subcommand = Subcommand {
         ("create -i site.xml", "make a cluster again"),
     ],
     run: super::create,
+};
+const LEAVE: Subcommand = Subcommand {
+    name: "leave",
+    summary: "take this machine out of a cluster of many machines, in good order",
+    description: &[
+        "All groups are moved off this node, as clnode evacuate does; what can run nowhere else goes offline. Then the node says good-bye: it counts as dead at once, nobody waits for its lease, no fence device is asked, a watchdog is put to sleep. It stays configured, and outside, also after a boot, until cluster join; rgmd and pmfd may be ended meanwhile.",
+        "It is refused while etcd does not answer, and where something could not be stopped. While a node is outside there is no fail-safe mode, which takes every configured node: clnode remove a node that will not come back.",
+    ],
+    options: &[flag("-F", "also if no other node is there to take over").or("--force"), DRY_RUN],
+    needs: &[],
+    operands: NO_OPERANDS,
+    examples: &[
+        ("leave --dry-run", "print what would be stopped, and started elsewhere"),
+        ("leave", "before work on this machine that may take long"),
+    ],
+    run: super::member::leave,
+};
+const JOIN: Subcommand = Subcommand {
+    name: "join",
+    summary: "let this machine be a member again, after cluster leave",
+    description: &[
+        "It waits until the node is a member, and says what keeps it: etcd that does not answer, a node that is not configured (clnode add on another one). A new machine needs no such command: its rgmd joins by itself.",
+    ],
+    options: &[DRY_RUN],
+    examples: &[("join", "come back")],
+    run: super::member::join,
+    ..LEAVE
 };
 const SET: Subcommand = Subcommand {
     name: "set",
