@@ -6,6 +6,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
+use rgm_api::rgm::Quorum;
+use rgm_tests::kit::fence;
 use rgm_tests::kit::machines::{Options, Site};
 use rgm_tests::kit::{DevCluster, until};
 use std::fs;
@@ -114,6 +116,14 @@ impl<'a> Reader<'a> {
                 self.site.cut_power(number)?;
                 self.site.machine(number)?.plug_in()?;
             }
+            ["disable", "rgmd", "pmfd"] => {
+                let machine = self.site.machine(number)?;
+                fs::write(machine.dir().join("down"), "")?;
+                for daemon in ["rgmd", "pmfd"] {
+                    machine.signal(daemon, Signal::SIGTERM)?;
+                    until("it has ended", || Ok(machine.daemon(daemon).is_none().then_some(())))?;
+                }
+            }
             ["restart", daemon] => {
                 let machine = self.site.machine(number)?;
                 let old = machine.signal(daemon, Signal::SIGTERM)?;
@@ -125,10 +135,32 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// `Type=notify`: it listens.
+    /// `Type=notify`: pmfd listens, rgmd does, and waits for nothing.
     fn ready(&self, number: usize, daemon: &str) -> Result<()> {
+        if daemon == "rgmd" {
+            return until("rgmd is ready", || {
+                let said = self.site.machine(number)?.run("clquorum status --json")?;
+                let quorum = serde_json::from_str::<Quorum>(&said.out).ok();
+                Ok(quorum.is_some_and(|quorum| quorum.waits_for.is_none()).then_some(()))
+            });
+        }
         let socket = self.own(number)?.join("run").join(format!("{daemon}.sock"));
         until(&format!("{daemon} is ready"), || Ok(UnixStream::connect(&socket).is_ok().then_some(())))
+    }
+
+    /// Gives each machine the fence devices of the page, and has one that can be asked.
+    fn settle_fencing(&self) -> Result<()> {
+        fence::install(self.site.dir())?;
+        let [text] = blocks(section("Fencing")?, "toml")[..] else { bail!("which devices?") };
+        ensure!(text.contains("\"fence_ipmilan\""), "what is to be replaced");
+        let agent = format!("{:?}", self.site.dir().join("fence/power"));
+        let text = text.replace("\"fence_ipmilan\"", &agent);
+        for machine in &self.site.machines {
+            let file = machine.dir().join("rgm.toml");
+            fs::write(&file, fs::read_to_string(&file)? + &text)?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+        }
+        Ok(())
     }
 
     /// Where a machine has what is its own.
@@ -161,6 +193,7 @@ fn machine(who: &str) -> Option<usize> {
         "admin" | "phys-1" => Some(0),
         "phys-2" => Some(1),
         "phys-3" => Some(2),
+        "phys-4" => Some(3),
         _ => None,
     }
 }
@@ -174,6 +207,7 @@ fn a_cluster_is_made_kept_and_restored_as_the_handbook_says() -> Result<()> {
     reader.read("Three machines")?;
     reader.site.wait_for_nodes(&[true, true, true])?;
     let beats = crate::beating(reader.site, 1)?;
+    reader.read("Looking at it")?;
     reader.read("Work on a machine")?;
     until("it has left that machine", || Ok((!beats.changes()?.is_empty()).then_some(())))?;
     let before = beats.changes()?.len();
@@ -187,6 +221,27 @@ fn a_cluster_is_made_kept_and_restored_as_the_handbook_says() -> Result<()> {
     until("it runs again", || Ok((beats.changes()?.len() == before + 1).then_some(())))?;
     let file = reader.site.dir().join("desk/planets.xml");
     ensure!(fs::read_to_string(file)?.contains("ACME.beat"), "the export has the type");
+    site.end()
+}
+
+#[test]
+fn machines_are_fenced_come_and_go_as_the_handbook_says() -> Result<()> {
+    let mut site = Site::build(&Options { machines: 4, ..Options::default() })?;
+    let mut reader = Reader::new(&mut site)?;
+    fs::remove_dir_all(reader.site.dir().join("tls"))?;
+    reader.settle()?;
+    reader.read("Three machines")?;
+    reader.site.wait_for_nodes(&[true, true, true])?;
+    let beats = crate::beating(reader.site, 1)?;
+    reader.settle_fencing()?;
+    reader.read("Fencing")?;
+    until("it runs elsewhere", || Ok((beats.changes()?.len() == 1).then_some(())))?;
+    reader.site.wait_for_nodes(&[true, false, true])?;
+    reader.site.machine(1)?.plug_in()?;
+    reader.site.machine_mut(1)?.power_on()?;
+    reader.site.wait_for_nodes(&[true, true, true])?;
+    reader.read("A machine more, a machine less")?;
+    reader.site.wait_for_nodes(&[true, true, true])?;
     site.end()
 }
 
