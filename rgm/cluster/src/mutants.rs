@@ -41,6 +41,8 @@ rgm_core::mutants! {
     PresideWhileBound,
     /// Whoever has promised to wait with others takes one without a lease for dead.
     BelieveDeathWhileBound,
+    /// A death that was seen while it waited with others is believed when it waits no longer.
+    BelieveWhatWasSeenBound,
     /// All are agreed though one is silent.
     AgreeWithOneSilent,
     /// An agreement lets a node live from when it hears of it.

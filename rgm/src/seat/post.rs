@@ -206,6 +206,7 @@ impl Post {
             told.down.iter().for_each(|node| state.arrived(node, FromNode::Down));
             told
         };
+        told.again.iter().for_each(|node| self.greet(node));
         match news {
             News::Members(_) => self.set_peers(),
             News::President(term) if told.changed => self.president(term.as_ref()),
@@ -248,13 +249,7 @@ impl Post {
                 if !self.is_member(&node, incarnation) => {}
             NetEvent::Up { node, .. } => {
                 tracing::info!("node {node} is reached");
-                let (number, epoch) = {
-                    let duty = &mut self.0.state.borrow_mut().duty;
-                    (duty.up(&node), duty.chair())
-                };
-                if let Some((number, epoch)) = number.zip(epoch) {
-                    self.send_order(epoch, &node, number, ToNode::Report);
-                }
+                self.greet(&node);
                 self.send_asks();
             }
             NetEvent::Down { node, why } => {
@@ -271,6 +266,17 @@ impl Post {
                 Ok(wire) => self.wire(&node, wire),
                 Err(error) => tracing::error!("node {node} sent what is not understood: {error}"),
             },
+        }
+    }
+
+    /// A node is reached: the president, if this is it, asks for its report.
+    fn greet(&self, node: &NodeName) {
+        let (number, epoch) = {
+            let duty = &mut self.0.state.borrow_mut().duty;
+            (duty.up(node), duty.chair())
+        };
+        if let Some((number, epoch)) = number.zip(epoch) {
+            self.send_order(epoch, node, number, ToNode::Report);
         }
     }
 

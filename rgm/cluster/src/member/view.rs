@@ -138,7 +138,8 @@ impl View {
                 Err(error) => Err(error),
             };
             match end {
-                Ok(end) => return end,
+                Ok(Some(end)) => return end,
+                Ok(None) => continue,
                 Err(error) => tracing::debug!("etcd is looked at anew: {error}"),
             }
             sleep(RETRY).await;
@@ -147,31 +148,39 @@ impl View {
 
     /// All there is now; the revision it was read at.
     async fn look(&mut self) -> Result<i64, Error> {
+        self.roll.bind(self.accord.bond());
+        self.roll.reads();
         let page = self.client.range(Range::prefix(self.keys.live())).await?;
-        let bound = self.roll.bind(self.accord.bond());
-        self.tell(bound);
+        self.roll.bind(self.accord.bond());
         let news = self.roll.look(&page);
         self.tell(news);
         self.accord.set_term(self.roll.term());
         Ok(page.revision)
     }
 
-    async fn watch(&mut self, revision: i64, errands: &mut UnboundedReceiver<Errand>) -> Result<End, Error> {
+    /// What changes from there on; `None`: all there is is to be looked at anew.
+    async fn watch(
+        &mut self,
+        revision: i64,
+        errands: &mut UnboundedReceiver<Errand>,
+    ) -> Result<Option<End>, Error> {
         let mut watch = self.client.watch(&self.keys.live(), revision).await?;
         loop {
-            let bound = self.roll.bind(self.accord.bond());
-            self.tell(bound);
+            self.roll.bind(self.accord.bond());
             for (node, marked) in self.roll.marked() {
                 self.mind_mark(node, &marked);
             }
             match self.roll.part() {
-                Part::Replaced(why) => return Ok(End::Replaced(why)),
+                Part::Replaced(why) => return Ok(Some(End::Replaced(why))),
+                Part::Look => return Ok(None),
                 Part::Write(txn) => drop(self.done(txn).await?),
                 Part::Watch => {}
             }
             tokio::select! {
                 changes = watch.next() => match changes {
                     Ok(changes) => for change in &changes {
+                        // What was promised since the watch was waited for counts.
+                        self.roll.bind(self.accord.bond());
                         let news = self.roll.change(change);
                         self.tell(news);
                         self.accord.set_term(self.roll.term());
@@ -192,10 +201,10 @@ impl View {
                         self.stands_again = Some(Instant::now() + *span);
                     }
                     if matches!(errand, Errand::Leave) {
-                        return Ok(End::Left);
+                        return Ok(Some(End::Left));
                     }
                     if let Some(span) = self.roll.asked(&errand) {
-                        return Ok(End::Parked(span));
+                        return Ok(Some(End::Parked(span)));
                     }
                 }
             }

@@ -62,6 +62,8 @@ pub struct Told {
     pub deposed: bool,
     /// The president is to know that nothing of these nodes runs.
     pub down: Vec<NodeName>,
+    /// They are the same as before, and are to be asked for a report.
+    pub again: Vec<NodeName>,
 }
 
 /// What becomes of an order.
@@ -180,9 +182,14 @@ impl Duty {
             News::Registered => self.registered = true,
             News::Members(members) => {
                 self.members.clone_from(members);
-                let back = self.leaving.keys().filter(|node| members.contains_key(*node));
-                let back: Vec<NodeName> = back.cloned().collect();
-                told.down = back.iter().filter_map(|node| self.ended(node)).collect();
+                for (node, leaving) in std::mem::take(&mut self.leaving) {
+                    match members.get(&node).map(|life| life.incarnation == leaving.life.incarnation) {
+                        // It has waited for etcd with all others, and has found it again.
+                        Some(true) => told.again.push(node),
+                        Some(false) => told.down.extend(self.ended(&node)),
+                        None => drop(self.leaving.insert(node, leaving)),
+                    }
+                }
             }
             News::Gone(node) => {
                 // Nothing it said before, and that is still on its way, counts any more.
@@ -506,6 +513,17 @@ mod tests {
         let life = Registration { incarnation: 2, ..Registration::default() };
         let told = duty.news(&News::Members([(node("b"), life)].into()));
         assert_eq!(told.down, [node("b")]);
+    }
+
+    #[test]
+    fn a_node_that_has_found_etcd_again_goes_on_and_reports_anew() {
+        let mut duty = left();
+        assert_eq!(duty.sends(5, &node("b"), false), None, "it was not asked for a report since");
+        let life = Registration { incarnation: 1, lease: 9, ..Registration::default() };
+        let told = duty.news(&News::Members([(node("b"), life)].into()));
+        assert_eq!((told.down.len(), told.again), (0, vec![node("b")]));
+        assert_eq!(duty.up(&node("b")), Some(2));
+        assert!(!duty.waits());
     }
 
     #[test]

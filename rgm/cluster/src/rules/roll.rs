@@ -27,7 +27,10 @@ pub struct Roll {
     declined: u64,
     /// What it is bound to, with others, while etcd does not answer.
     bond: Bond,
-    /// Registrations that went while it was: of their nodes something may run.
+    /// It was, and what it has seen may be older than that: another one that lived by it may have
+    /// registered anew since.
+    stale: bool,
+    /// Registrations that went meanwhile: of their nodes something may run.
     missing: BTreeSet<NodeName>,
     /// It stands for no election for a while.
     back: bool,
@@ -52,6 +55,8 @@ pub enum Place {
 pub enum Part {
     /// None any more, and why.
     Replaced(String),
+    /// All there is is to be looked at anew.
+    Look,
     /// This is to be done in etcd.
     Write(Txn),
     /// Nothing until something changes.
@@ -62,7 +67,7 @@ impl Roll {
     /// Nothing seen yet, nothing registered.
     pub fn new(keys: Keys, node: NodeName, mine: Registration) -> Self {
         let (members, missing, bond) = (BTreeMap::new(), BTreeSet::new(), Bond::Free);
-        Self { keys, node, mine, members, term: None, declined: 0, bond, missing, back: false }
+        Self { keys, node, mine, members, term: None, declined: 0, bond, stale: false, missing, back: false }
     }
 
     /// The key of this node's place.
@@ -158,7 +163,8 @@ impl Roll {
 
     /// A registration is gone. Whoever is bound believes no death: it is told of later.
     fn went(&mut self, node: NodeName, registration: Registration) -> Option<News> {
-        if self.bond == Bond::Free || mutant!(BelieveDeathWhileBound) {
+        let believes = self.bond == Bond::Free && (!self.stale || mutant!(BelieveWhatWasSeenBound));
+        if believes || mutant!(BelieveDeathWhileBound) {
             return Some(News::Gone(node));
         }
         self.missing.insert(node.clone());
@@ -182,17 +188,15 @@ impl Roll {
         News::President(self.term.clone().filter(|_| !declined))
     }
 
-    /// What this node is bound to now. What it may believe then.
-    pub fn bind(&mut self, bond: Bond) -> Vec<News> {
-        self.bond = bond;
-        if self.bond != Bond::Free || self.missing.is_empty() {
-            return Vec::new();
-        }
-        let gone: Vec<NodeName> = std::mem::take(&mut self.missing).into_iter().collect();
-        gone.iter().for_each(|node| drop(self.members.remove(node)));
-        let mut news: Vec<News> = gone.into_iter().map(News::Gone).collect();
-        news.push(News::Members(self.members.clone()));
-        news
+    /// What this node is bound to now.
+    pub fn bind(&mut self, bond: Bond) {
+        let was = std::mem::replace(&mut self.bond, bond);
+        self.stale |= was != Bond::Free && self.bond == Bond::Free;
+    }
+
+    /// All there is is about to be read, with everything that happened until now.
+    pub fn reads(&mut self) {
+        self.stale &= self.bond != Bond::Free;
     }
 
     /// Who lies under the president's key, as far as it was seen.
@@ -245,6 +249,9 @@ impl Roll {
     pub fn part(&self) -> Part {
         if let Some(why) = self.replaced() {
             return Part::Replaced(why);
+        }
+        if self.stale && self.bond == Bond::Free {
+            return Part::Look;
         }
         let willing = self.declined < u64::MAX || mutant!(CampaignWithdrawn);
         let free = self.bond == Bond::Free || mutant!(CampaignWhileBound);
@@ -391,9 +398,33 @@ mod tests {
         assert!(news.contains(&News::President(None)), "{news:?}");
         assert_eq!(roll.part(), Part::Write(roll.resign(9)));
         roll.look(&Page { kvs: vec![], revision: 13, more: false });
-        news = roll.bind(Bond::Free);
+        roll.bind(Bond::Free);
+        assert_eq!(roll.part(), Part::Look, "it may be back");
+        roll.reads();
+        news = roll.look(&Page { kvs: vec![], revision: 13, more: false });
         assert_eq!(news.first(), Some(&News::Gone(roll.node.clone())));
         assert!(matches!(roll.part(), Part::Replaced(_)));
+    }
+
+    #[test]
+    fn a_death_that_is_heard_of_after_a_promise_and_may_be_of_before_is_looked_up_first() {
+        let mut roll = roll();
+        let other = roll.keys.member("b");
+        let mut both = page(&roll, Some(5));
+        both.kvs.push(kv(other.clone(), &registration(1, "other", 8), 4));
+        roll.look(&both);
+        roll.bind(Bond::Quiet);
+        roll.bind(Bond::Free);
+        let (kind, value) = (ChangeKind::Delete, vec![]);
+        let gone = Change { kind, key: other, value, create_revision: 0, mod_revision: 12, lease: 0 };
+        let mut news = roll.change(&gone);
+        assert!(!news.iter().any(|news| matches!(news, News::Gone(_))), "{news:?}");
+        assert_eq!(roll.part(), Part::Look);
+        roll.reads();
+        news = roll.look(&both);
+        assert!(!news.iter().any(|news| matches!(news, News::Gone(_))), "{news:?}");
+        news = roll.change(&gone);
+        assert_eq!(news.first(), Some(&News::Gone(NodeName::new("b").unwrap())));
     }
 
     #[test]
