@@ -158,9 +158,10 @@ impl Lease {
         if !held {
             tracing::warn!("this node was not registered any more: its place is not held");
         }
+        let until = self.tenure.deadline();
         let Held { deadline, revoke } = self.tenure.hold(held, lease.id, millis(ttl));
-        if let Some(Err(error)) = deadline.map(|deadline| self.accord.arm(deadline)) {
-            tracing::error!("the deadline of this node stays as it is: {error}");
+        if let Some(deadline) = deadline {
+            self.insist(deadline, until).await;
         }
         // With the old one goes the presidency.
         self.client.revoke(revoke).await
@@ -169,6 +170,23 @@ impl Lease {
     /// Ends it, and with it this node's registration, and its presidency.
     pub async fn give_up(&mut self) -> Result<(), Error> {
         self.client.revoke(self.tenure.lease()).await
+    }
+
+    /// Arms the deadman for that, as long as it has not fired for the one before: pmfd may be coming up
+    /// itself, and what it does not learn now nobody will tell it.
+    async fn insist(&mut self, deadline: Millis, until: Millis) {
+        loop {
+            match self.accord.arm(deadline) {
+                Ok(()) => return,
+                Err(ArmError::Failed(error)) if clock::since_boot() < until => {
+                    tracing::warn!("pmfd does not take the deadline of this node: {error}; it is told again");
+                }
+                Err(error) => {
+                    return tracing::error!("the deadline of this node stays as it is: {error}");
+                }
+            }
+            sleep(RETRY).await;
+        }
     }
 
     fn said(&mut self, reached: bool, why: &str) {
