@@ -184,11 +184,6 @@ impl Agent {
     /// Runs a method, unless it runs or has run already.
     fn run(&self, order: Order) {
         let token = order.token;
-        if self.0.setup.deadline.has_passed() {
-            let (method, resource) = (order.method, &order.resource);
-            tracing::error!("{method} of resource {resource} is not run: this node counts as dead");
-            return;
-        }
         let known = {
             let state = self.0.state.borrow();
             if state.running.contains_key(&token) {
@@ -196,7 +191,8 @@ impl Agent {
             }
             state.journal.result(token).cloned()
         };
-        let refused = known.or_else(|| self.unwritten(order.method)).or_else(|| order::checked(&order));
+        let refused = known.or_else(|| self.dead(&order));
+        let refused = refused.or_else(|| self.unwritten(order.method)).or_else(|| order::checked(&order));
         if let Some(result) = refused {
             return self.ended(token, result);
         }
@@ -213,6 +209,17 @@ impl Agent {
             }
             Err(result) => self.ended(token, result),
         }
+    }
+
+    /// Behind the node's deadline nothing is started. That is told only if the node lives on after all:
+    /// then as of a method that ended with its daemon, since whoever ordered it waits for its end.
+    fn dead(&self, order: &Order) -> Option<MethodResult> {
+        if !self.0.setup.deadline.has_passed() {
+            return None;
+        }
+        let (method, resource) = (order.method, &order.resource);
+        tracing::error!("{method} of resource {resource} is not run: this node counts as dead");
+        Some(lost())
     }
 
     /// Where the journal can't be written, nothing is brought up: after a crash nobody would know of
