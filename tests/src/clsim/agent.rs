@@ -376,11 +376,14 @@ impl World {
         let machine = &self.machines[node];
         let Some(rgmd) = &machine.rgmd else { return };
         let token = order.token;
-        if (now >= rgmd.deadline && !past) || machine.site.running.contains_key(&token) {
+        if machine.site.running.contains_key(&token) {
             return;
         }
-        if let Some(result) = machine.site.results.get(&token).cloned() {
-            return self.main(node, Main::Word(FromNode::Ended { token, result }));
+        let dead = now >= rgmd.deadline && !past;
+        let known = machine.site.results.get(&token).cloned();
+        if let Some(result) = known.or_else(|| dead.then(lost)) {
+            self.machines[node].site.results.insert(token, result.clone());
+            return self.main(node, Main::Ended { token, result });
         }
         self.stats.methods += 1;
         self.check_begin(node, &order);

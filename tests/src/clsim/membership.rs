@@ -250,6 +250,9 @@ impl World {
             (Timer::Renew, Phase::Registering | Phase::Following) => self.renew(node),
             (Timer::Register, Phase::Registering) => self.register(node),
             (Timer::Look, Phase::Following) => self.look(node),
+            (Timer::Park { deadline, revoke, until }, Phase::Parking) => {
+                self.park_armed(node, deadline, revoke, until);
+            }
             (Timer::Quiet(watch), Phase::Following)
                 if self.member(node).is_some_and(|m| m.watch == Some(watch)) =>
             {
@@ -469,6 +472,11 @@ impl World {
 
     fn look(&mut self, node: usize) {
         let live = self.keys.live();
+        let now = self.machines[node].boot_clock(self.now);
+        if let Some(member) = self.member(node) {
+            member.roll.bind(member.accord.pact.bond(now));
+            member.roll.reads();
+        }
         self.ask(node, Purpose::Look, Request::Range(Range::prefix(live)), TIMEOUT);
     }
 
@@ -481,8 +489,8 @@ impl World {
         };
         let now = self.machines[node].boot_clock(self.now);
         let Some(member) = self.member(node) else { return };
-        let mut news = member.roll.bind(member.accord.pact.bond(now));
-        news.extend(member.roll.look(&page));
+        member.roll.bind(member.accord.pact.bond(now));
+        let news = member.roll.look(&page);
         self.say(node, news);
         let watch = self.next();
         let request = Request::Watch(watch, page.revision + 1);
@@ -543,11 +551,14 @@ impl World {
                 return;
             }
             if part {
-                let bound = member.roll.bind(member.accord.pact.bond(now));
-                self.say(node, bound);
-                let Some(member) = self.member(node) else { return };
+                member.roll.bind(member.accord.pact.bond(now));
                 match member.roll.part() {
                     Part::Replaced(why) => return self.over(node, &why),
+                    Part::Look => {
+                        let watch = member.watch.take();
+                        watch.into_iter().for_each(|watch| drop(self.watchers.remove(&watch)));
+                        return self.look(node);
+                    }
                     Part::Write(txn) => {
                         member.writing = true;
                         let withdrawn = member.withdrawn;
@@ -560,6 +571,7 @@ impl World {
             part = true;
             let Some(member) = self.member(node) else { return };
             if let Some(changes) = member.changes.pop_front() {
+                member.roll.bind(member.accord.pact.bond(now));
                 let news: Vec<News> = changes.iter().flat_map(|c| member.roll.change(c)).collect();
                 self.say(node, news);
             } else if let Some(task) = member.errands.pop_front() {
@@ -627,11 +639,25 @@ impl World {
         let Some(Answer::Done(done)) = answer else { return self.exits(node) };
         let ttl = Millis(u64::try_from(ttl_s).unwrap_or(1) * 1_000);
         let Some(member) = self.member(node) else { return };
+        let until = member.tenure.deadline();
         let Held { deadline, revoke } = member.tenure.hold(done.succeeded, lease, ttl);
-        if let Some(deadline) = deadline {
-            self.arm_lease(node, deadline);
+        match deadline {
+            Some(deadline) => self.park_armed(node, deadline, revoke, until),
+            None => self.parked(node, revoke, done.succeeded),
         }
-        if done.succeeded {
+    }
+
+    fn park_armed(&mut self, node: usize, deadline: Millis, revoke: i64, until: Millis) {
+        let armed = self.arm_lease(node, deadline);
+        if armed == Armed::NoAnswer && self.machines[node].boot_clock(self.now) < until {
+            let again = self.now + RETRY;
+            return self.timer(node, again, Timer::Park { deadline, revoke, until });
+        }
+        self.parked(node, revoke, armed == Armed::Yes);
+    }
+
+    fn parked(&mut self, node: usize, revoke: i64, holds: bool) {
+        if holds {
             self.note_parked(node);
         }
         let limit = self.lease_limit();

@@ -99,7 +99,8 @@ impl World {
         let pair = [a.min(b), a.max(b)];
         self.conns.values().any(|conn| {
             let heard = conn.heard.iter().all(|heard| self.now - heard <= 2 * BEAT);
-            conn.nodes == pair && conn.up == [true; 2] && conn.over == [false; 2] && heard
+            let alive = (0..2).all(|side| self.is_life(conn.nodes[side], conn.lives[side]));
+            conn.nodes == pair && conn.up == [true; 2] && conn.over == [false; 2] && heard && alive
         })
     }
 

@@ -247,6 +247,13 @@ impl Plan {
                     [chance.below(2)]
                 .clone()
             }
+            Fault::Cut { from: Spot::Node(node), to: Spot::Etcd, both: true, span } if chance.percent(70) => {
+                // Nearly a lease: a president that then waits for etcd with all others, and finds it
+                // again before the first one has lost its lease, or behind that.
+                let (other, ttl) = ((node + 1) % self.nodes, self.ttl_s * 1_000);
+                let short = ttl / 2 + span % ttl;
+                Fault::Cut { from: Spot::Node(other), to: Spot::Etcd, both: true, span: short }
+            }
             Fault::Power { .. }
             | Fault::Freeze { .. }
             | Fault::KillInStep { .. }

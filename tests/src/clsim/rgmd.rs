@@ -52,6 +52,12 @@ pub enum Timer {
     Look,
     Quiet(u64),
     Accord,
+    /// pmfd is told again of the deadline of a place that is held.
+    Park {
+        deadline: Millis,
+        revoke: i64,
+        until: Millis,
+    },
 }
 
 /// How far the membership is.

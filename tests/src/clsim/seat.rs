@@ -112,6 +112,7 @@ impl World {
         for down in told.down {
             self.inbox(node, down, FromNode::Down);
         }
+        told.again.iter().for_each(|again| self.greet(node, again));
         self.take_turn(node);
     }
 
@@ -134,7 +135,13 @@ impl World {
     }
 
     fn up(&mut self, node: usize, peer: &NodeName, incarnation: u64) {
-        let Some(rgmd) = self.rgmd(node).filter(|r| r.duty.is_member(peer, incarnation)) else { return };
+        if self.rgmd(node).is_some_and(|r| r.duty.is_member(peer, incarnation)) {
+            self.greet(node, peer);
+        }
+    }
+
+    fn greet(&mut self, node: usize, peer: &NodeName) {
+        let Some(rgmd) = self.rgmd(node) else { return };
         let (report, epoch) = (rgmd.duty.up(peer), rgmd.duty.chair());
         if let Some((report, epoch)) = report.zip(epoch) {
             let letter = Letter::Order { epoch, report, message: ToNode::Report };

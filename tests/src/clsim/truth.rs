@@ -74,7 +74,7 @@ impl World {
             return;
         }
         if let Some(other) = self.other_owner(node, &order.resource) {
-            return self.find("INV-01", format!("{at} begins while it may run on n{}", other + 1));
+            self.find("INV-01", format!("{at} begins while it may run on n{}", other + 1));
         }
     }
 
