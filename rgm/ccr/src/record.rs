@@ -9,14 +9,16 @@ use rgm_types::Entry;
 use serde::{Deserialize, Serialize};
 
 /// The highest format written and read.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 /// The format of what lies beside the entries: heads, and pieces of a large commit.
 pub const LAYOUT: u64 = 1;
 
-/// The format an entry needs: attributes of nodes came with the second one.
+/// The format an entry needs: attributes of nodes came with the second one, with the third what
+/// resources have not been told of their properties.
 fn format_of(entry: &Entry) -> u64 {
     match entry {
         Entry::Attrs(..) => 2,
+        Entry::Run(_, run) if !run.updates.is_empty() => 3,
         Entry::Cluster(_)
         | Entry::Node(_)
         | Entry::Type(_)

@@ -80,7 +80,7 @@ fn a_file_cut_short_or_of_another_kind_is_refused_and_left_as_it_is() {
 #[test]
 fn an_entry_of_a_later_format_is_refused_not_dropped() {
     let cases: [(&str, &[u8], &str); 4] = [
-        ("group/a", br#"{"v":3,"entry":{"moon":1},"more":true}"#, "is of format 3, this version knows 2"),
+        ("group/a", br#"{"v":4,"entry":{"moon":1},"more":true}"#, "is of format 4, this version knows 3"),
         (
             "group/a",
             br#"{"v":1,"entry":{"cluster":{"name":"x","size":1}}}"#,

@@ -183,11 +183,11 @@ fn what_lies_in_etcd_is_readable_and_a_later_format_is_refused() {
     let head = text(keys.generation());
     assert!(head.starts_with(r#"{"v":1,"generation":1,"author":""#), "{head}");
     for (key, value, wanted) in [
-        (keys.entry("group/b"), r#"{"v":3,"entry":{"moon":1}}"#, "is of format 3, this version knows 2"),
+        (keys.entry("group/b"), r#"{"v":4,"entry":{"moon":1}}"#, "is of format 4, this version knows 3"),
         (keys.entry("group/b"), "", "entry group/b: EOF"),
         (keys.entry("group/b"), r#"{"v":1,"entry":{"cluster":{"name":"x"}}}"#, "entry group/b holds cluster"),
         (keys.part("group/c", 1), "x", "entry group/c: a part is missing"),
-        (keys.generation(), r#"{"v":3}"#, "is of format 3, this version knows 2"),
+        (keys.generation(), r#"{"v":4}"#, "is of format 4, this version knows 3"),
         (keys.generation(), r#"{"v":1,"generation":1}"#, "generation: missing field"),
     ] {
         let intact = bare.range(Range::key(key.clone())).kvs.pop();

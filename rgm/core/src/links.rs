@@ -115,6 +115,8 @@ pub(crate) struct Links {
     nodelists: BTreeMap<GroupName, Vec<NodeName>>,
     facts: BTreeMap<GroupName, Facts>,
     rules: BTreeMap<GroupName, NodeRule>,
+    /// Groups with network addresses that depend on something: what they imply may have to give way.
+    knotty: BTreeSet<GroupName>,
 }
 
 /// Numbers and flags of a group that are asked for in every step.
@@ -159,7 +161,16 @@ impl Links {
     }
 
     /// Forgets what the group says of others; what others say of it stays.
+    fn put_knotty(&mut self, group: &GroupName, knotty: bool) {
+        if knotty {
+            self.knotty.insert(group.clone());
+        } else {
+            self.knotty.remove(group);
+        }
+    }
+
     fn forget_group(&mut self, group: &GroupName) {
+        self.knotty.remove(group);
         let old = self.targets(group);
         self.affinities.remove(group);
         self.group_deps.remove(group);
@@ -337,6 +348,17 @@ impl Conf {
 
     /// Reads again what a group and its resources say of others.
     pub(crate) fn relink_group(&mut self, name: &GroupName) {
+        self.link_group(name);
+        self.loosen(name);
+    }
+
+    /// What is implied elsewhere may give way to what is said here, or need not any more.
+    fn loosen(&mut self, name: &GroupName) {
+        let others: Vec<GroupName> = self.links.knotty.iter().filter(|other| *other != name).cloned().collect();
+        others.iter().for_each(|other| self.link_network(other));
+    }
+
+    fn link_group(&mut self, name: &GroupName) {
         let Some(group) = self.groups.get(name) else { return self.links.forget_group(name) };
         let loaded = !self.parsed(group, "Load_factors", |t| Some(t.len())).is_empty();
         let says = Says {
@@ -365,6 +387,7 @@ impl Conf {
     pub(crate) fn unlink_resource(&mut self, r: &ResourceName, group: &GroupName) {
         self.links.forget_resource(r);
         self.link_foreign(group);
+        self.loosen(group);
     }
 
     fn link_foreign(&mut self, name: &GroupName) {
@@ -397,47 +420,54 @@ impl Conf {
     /// Implicit_network_dependencies: every other resource depends strongly on each network address of
     /// its failover group, unless that one depends on it.
     fn link_network(&mut self, name: &GroupName) {
-        let Some(group) = self.groups.get(name) else { return };
-        if !self.group_flag(group, "Implicit_network_dependencies") || self.is_scalable(group) {
-            return;
-        }
-        let is_net = |r: &&Resource| self.type_of(r).is_some_and(|t| t.sysdefined != SysdefinedType::None);
-        let nets: Vec<ResourceName> = self.members(name).filter(is_net).map(|r| r.name.clone()).collect();
+        let nets: Vec<ResourceName> = self.implied_nets(name).map(|net| net.name.clone()).collect();
+        let below: BTreeMap<&ResourceName, BTreeSet<ResourceName>> =
+            nets.iter().map(|net| (net, self.everything_below(net))).collect();
+        self.links.put_knotty(name, below.values().any(|below| !below.is_empty()));
         if nets.is_empty() {
             return;
         }
-        let others: Vec<ResourceName> =
-            self.members(name).filter(|r| !is_net(r)).map(|r| r.name.clone()).collect();
-        let below: BTreeSet<(ResourceName, ResourceName)> = nets
-            .iter()
-            .flat_map(|net| self.everything_below(net).into_iter().map(move |r| (net.clone(), r)))
-            .collect();
-        for r in others {
-            let mut deps = self.deps(&r).to_vec();
+        let others = self.members(name).filter(|r| !self.is_net(r));
+        let linked = others.map(|r| {
+            let mut deps = self.declared_deps(r);
             for net in &nets {
-                let known =
-                    deps.iter().any(|d| d.on == *net && d.flavour >= Flavour::Strong && d.at.is_none());
-                if !known && !below.contains(&(net.clone(), r.clone())) {
-                    deps.push(Dep {
-                        on: net.clone(),
-                        flavour: Flavour::Strong,
-                        reach: Reach::FromAffinities,
-                        at: None,
-                    });
+                let known = |d: &Dep| d.on == *net && d.flavour >= Flavour::Strong && d.at.is_none();
+                let circle = below.get(net).is_some_and(|below| below.contains(&r.name));
+                if !deps.iter().any(known) && !circle {
+                    let (on, flavour, reach) = (net.clone(), Flavour::Strong, Reach::FromAffinities);
+                    deps.push(Dep { on, flavour, reach, at: None });
                 }
             }
-            self.links.put_resource(&r, deps);
-        }
+            (r.name.clone(), deps)
+        });
+        let linked: Vec<(ResourceName, Vec<Dep>)> = linked.collect();
+        linked.into_iter().for_each(|(r, deps)| self.links.put_resource(&r, deps));
     }
 
-    /// Everything a resource depends on, directly or not.
-    pub(crate) fn everything_below(&self, r: &ResourceName) -> BTreeSet<ResourceName> {
-        let mut found = BTreeSet::new();
-        let mut left: Vec<&ResourceName> = self.deps(r).iter().map(|d| &d.on).collect();
+    fn is_net(&self, r: &Resource) -> bool {
+        self.type_of(r).is_some_and(|t| t.sysdefined != SysdefinedType::None)
+    }
+
+    /// The network addresses of a group that everything else in it may depend on without a word.
+    fn implied_nets(&self, group: &GroupName) -> impl Iterator<Item = &Resource> {
+        let implied = |group: &Group| {
+            self.group_flag(group, "Implicit_network_dependencies") && !self.is_scalable(group)
+        };
+        let implied = self.groups.get(group).is_some_and(|group| implied(group));
+        self.members(group).filter(move |r| implied && self.is_net(r))
+    }
+
+    /// Everything a network address depends on, directly or not: as declared, and as may be implied in
+    /// any group. Of a circle with several that are implied all give way, so that it does not matter in
+    /// which order groups came to be.
+    fn everything_below(&self, net: &ResourceName) -> BTreeSet<ResourceName> {
+        let (mut found, mut left) = (BTreeSet::new(), Vec::from([net.clone()]));
         while let Some(next) = left.pop() {
-            if found.insert(next.clone()) {
-                left.extend(self.deps(next).iter().map(|d| &d.on));
-            }
+            let Some(r) = self.resources.get(&next) else { continue };
+            let declared = self.declared_deps(r).into_iter().map(|d| d.on);
+            let implied = self.implied_nets(&r.group).filter(|_| !self.is_net(r)).map(|net| net.name.clone());
+            let new: Vec<ResourceName> = declared.chain(implied).filter(|r| found.insert(r.clone())).collect();
+            left.extend(new);
         }
         found
     }

@@ -252,16 +252,21 @@ impl Repo {
 
     /// Addresses of a failover group come before everything else in it, unless they depend on it.
     fn network_deps(&self, r: &Resource) -> Vec<Dep> {
+        let nets = self.nets_before(r).filter(|net| !self.is_below(r, net));
+        nets.map(|m| Dep { on: m.name.clone(), flavour: Flavour::Strong, reach: Reach::Local }).collect()
+    }
+
+    /// Addresses that may come before a resource without a word.
+    fn nets_before<'a>(&'a self, r: &'a Resource) -> impl Iterator<Item = &'a Resource> + 'a {
         let is_net =
             |r: &Resource| self.types.get(&r.type_name).is_some_and(|t| t.sysdefined != SysdefinedType::None);
         let implied = self.group_flag(&r.group, "Implicit_network_dependencies")
             && !self.is_scalable(&r.group)
             && !is_net(r);
-        let nets = self.members(&r.group).filter(|m| implied && is_net(m) && !self.is_below(r, m));
-        nets.map(|m| Dep { on: m.name.clone(), flavour: Flavour::Strong, reach: Reach::Local }).collect()
+        self.members(&r.group).filter(move |m| implied && is_net(m))
     }
 
-    /// `top` depends on `r`, directly or not, on any node, as the lists say it.
+    /// `top` depends on `r`, directly or not, on any node, as the lists say it and as may be implied.
     fn is_below(&self, r: &Resource, top: &Resource) -> bool {
         let mut seen = BTreeSet::new();
         let mut left = vec![top];
@@ -273,6 +278,7 @@ impl Repo {
                 return true;
             }
             left.extend(self.named(next));
+            left.extend(self.nets_before(next));
         }
         false
     }
