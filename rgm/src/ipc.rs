@@ -5,7 +5,7 @@
 //! shell through one queue and is answered through a channel of its own, so a caller that goes away
 //! or does not listen holds up nobody, and does not undo what it asked for. The event log, and how this
 //! node sees a cluster of many machines, are told without the shell: see [`crate::events`] and
-//! [`crate::seat::quorum`].
+//! `crate::seat::Lookout`.
 
 use crate::events::follow::{Teller, Wanted};
 use crate::seat::Local;

@@ -354,7 +354,8 @@ impl Conf {
 
     /// What is implied elsewhere may give way to what is said here, or need not any more.
     fn loosen(&mut self, name: &GroupName) {
-        let others: Vec<GroupName> = self.links.knotty.iter().filter(|other| *other != name).cloned().collect();
+        let others: Vec<GroupName> =
+            self.links.knotty.iter().filter(|other| *other != name).cloned().collect();
         others.iter().for_each(|other| self.link_network(other));
     }
 
@@ -466,7 +467,8 @@ impl Conf {
             let Some(r) = self.resources.get(&next) else { continue };
             let declared = self.declared_deps(r).into_iter().map(|d| d.on);
             let implied = self.implied_nets(&r.group).filter(|_| !self.is_net(r)).map(|net| net.name.clone());
-            let new: Vec<ResourceName> = declared.chain(implied).filter(|r| found.insert(r.clone())).collect();
+            let new: Vec<ResourceName> =
+                declared.chain(implied).filter(|r| found.insert(r.clone())).collect();
             left.extend(new);
         }
         found
