@@ -227,10 +227,9 @@ impl World {
         {
             group = target;
         }
-        let checking = self.sites.values().flat_map(|s| s.running.values());
-        let asked =
-            checking.filter(|x| x.order.method == Method::MonitorCheck).any(|x| x.order.group == group);
-        if !asked {
+        // One that is under way lasts until its last MONITOR_CHECK is heard of.
+        let mut votes = self.memory.votes.values();
+        if !votes.any(|vote| vote.method == Method::MonitorCheck && vote.group == group) {
             let asking = Asking { resource, from: from.clone(), vetoed: BTreeSet::new() };
             self.memory.asking.insert(group, asking);
         }
