@@ -270,7 +270,7 @@ impl<'a> Outlook<'a> {
     }
 
     /// It is down for good, or can go no further by itself.
-    fn is_stuck(&self, r: &'a Resource, node: &'a NodeName) -> bool {
+    pub(crate) fn is_stuck(&self, r: &'a Resource, node: &'a NodeName) -> bool {
         let down = || !self.phase(r, node).is_up() && self.is_hopeless(r, node);
         down() || matches!(self.plan(r, node), Plan::Blocked(_))
     }

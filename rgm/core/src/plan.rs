@@ -182,7 +182,7 @@ impl<'a> Outlook<'a> {
             // Its attempt counts even if nobody wants it any more.
             let starts = self.peek(other, at).and_then(Cell::running);
             matches!(starts, Some(Method::Start | Method::PrenetStart))
-                || (!self.phase(other, at).is_up() && !self.is_hopeless(other, at))
+                || (!self.phase(other, at).is_up() && !self.is_stuck(other, at))
         };
         self.resource(&dep.on).is_some()
             && !(mutant!(self.rgm, StartBeforeDependency) && dep.flavour > Flavour::Weak)
