@@ -98,7 +98,15 @@ impl Post {
                 // News first: who is a member decides what of the rest counts.
                 tokio::select! {
                     biased;
-                    Some(news) = news.recv() => post.news(news),
+                    Some(news) = news.recv() => {
+                        if matches!(news, News::President(_)) {
+                            // What a president said before it resigned is its answer, not its loss.
+                            while let Ok(event) = links.try_recv() {
+                                post.net(event);
+                            }
+                        }
+                        post.news(news);
+                    }
                     Some(event) = links.recv() => post.net(event),
                     said = words.next() => post.word(said.message),
                 }
