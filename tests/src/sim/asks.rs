@@ -148,27 +148,27 @@ fn configuration(chance: &mut Chance, traits: &Traits, world: &World) -> Option<
     let r = any_resource(chance, world).cloned();
     let nodes: Vec<NodeName> = world.sites.keys().cloned().collect();
     let scalable = world.repo.is_scalable(&group);
-    Some(match chance.below(23) {
-        0..4 => Command::ResourceSet {
+    Some(match chance.below(25) {
+        0..6 => Command::ResourceSet {
             name: r?.name,
             props: vec![set("Colour", chance.pick(&["blue", "green"])?)],
         },
-        4..6 => Command::ResourceSet { name: r?.name, props: resource_change(chance, world)? },
-        6..11 => Command::GroupSet { name: group, props: vec![group_change(chance, traits, g, &nodes)?] },
-        11..13 => Command::ResourceDelete { name: r?.name, force: chance.percent(40) },
-        13..16 => {
+        6..8 => Command::ResourceSet { name: r?.name, props: resource_change(chance, world)? },
+        8..13 => Command::GroupSet { name: group, props: vec![group_change(chance, traits, g, &nodes)?] },
+        13..15 => Command::ResourceDelete { name: r?.name, force: chance.percent(40) },
+        15..18 => {
             let r = 7 + chance.below(2);
             plot::creation(chance, traits, (g, r), &nodes, scalable)
         }
-        16 => Command::GroupDelete { name: group, force: chance.percent(50) },
-        17 => Command::GroupCreate { name: format!("g{}", chance.below(9)), props: Vec::new() },
-        18 => Command::LoadLimitSet {
+        18 => Command::GroupDelete { name: group, force: chance.percent(50) },
+        19 => Command::GroupCreate { name: format!("g{}", chance.below(9)), props: Vec::new() },
+        20 => Command::LoadLimitSet {
             node: chance.pick(&nodes)?.clone(),
             name: "cpu".to_string(),
             soft: None,
             hard: Some(i64::try_from(chance.below(14)).unwrap_or(0) - 1),
         },
-        19 => Command::LoadLimitDelete { node: chance.pick(&nodes)?.clone(), name: "cpu".to_string() },
+        21 => Command::LoadLimitDelete { node: chance.pick(&nodes)?.clone(), name: "cpu".to_string() },
         _ => attribute(chance, &nodes)?,
     })
 }

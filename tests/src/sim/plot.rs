@@ -320,7 +320,7 @@ fn some_node(chance: &mut Chance, world: &World) -> Option<NodeName> {
 
 fn fault(chance: &mut Chance, world: &World) -> Option<Step> {
     let luck = chance.number();
-    let at = [Cut::Commit, Cut::Records, Cut::Actions, Cut::Replies][chance.below(4)];
+    let at = [Cut::Commit, Cut::Records, Cut::Records, Cut::Actions, Cut::Replies][chance.below(5)];
     Some(match chance.below(20) {
         0..4 => Step::Crash { node: some_node(chance, world)? },
         4..9 => {
