@@ -263,11 +263,17 @@ impl Post {
             NetEvent::Down { node, why } => {
                 tracing::warn!("node {node} is not reached: {why}");
                 let mut state = self.0.state.borrow_mut();
+                let waited = state.duty.waits();
                 if let Some(ended) = state.duty.down(&node) {
                     state.arrived(&ended, FromNode::Down);
                 }
                 if state.duty.elsewhere() == Some(&node) {
                     state.asks.cut_off();
+                }
+                drop(state);
+                if waited {
+                    // To a life that has ended no other link is made.
+                    self.set_peers();
                 }
             }
             NetEvent::Message { node, bytes, .. } => match Wire::decode(&bytes) {

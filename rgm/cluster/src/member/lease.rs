@@ -175,11 +175,16 @@ impl Lease {
     /// Arms the deadman for that, as long as it has not fired for the one before: pmfd may be coming up
     /// itself, and what it does not learn now nobody will tell it.
     async fn insist(&mut self, deadline: Millis, until: Millis) {
+        let mut said = false;
         loop {
             match self.accord.arm(deadline) {
                 Ok(()) => return,
                 Err(ArmError::Failed(error)) if clock::since_boot() < until => {
-                    tracing::warn!("pmfd does not take the deadline of this node: {error}; it is told again");
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::warn!(
+                            "pmfd does not take the deadline: {error}; it is told again and again"
+                        );
+                    }
                 }
                 Err(error) => {
                     return tracing::error!("the deadline of this node stays as it is: {error}");
