@@ -270,7 +270,11 @@ impl Rgm {
         }
     }
 
+    /// Why a group is not on a node that was chosen for it.
     fn missed(&self, group: &GroupName, node: &NodeName, online: &[NodeName]) -> Problem {
+        if let Some(held) = self.stop_problem(group) {
+            return held;
+        }
         if let Some(other) = self.in_the_way_of(group, node) {
             return Problem::blocked(format!(
                 "resource group {group} can not start on node {node}: resource group {other} is in its way"
