@@ -10,4 +10,5 @@ pub mod model;
 pub mod mutants;
 pub mod prove;
 pub mod scenario;
+pub mod search;
 pub mod sim;

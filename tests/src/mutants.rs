@@ -92,7 +92,7 @@ fn hunt_cluster(schedules: u64, threads: usize, defect: Defect) -> (clsim::Stats
     clsim::hunt(&clsim::Hunt { seed: SEED, schedules, until: None, threads, defect })
 }
 
-/// Those defects of the rules that harm a cluster soon. Of the others the tests of the pact tell.
+/// Those defects of the rules that harm a cluster soon. Of the others the tests of the rules tell.
 const RULES: [rgm_cluster::mutants::Mutant; 12] = {
     use rgm_cluster::mutants::Mutant;
     [

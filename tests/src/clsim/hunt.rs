@@ -3,10 +3,9 @@
 use super::mutants::Mutant;
 use super::plan::Plan;
 use super::world::{Stats, World};
+use crate::search::Seeds;
 use crate::sim::Finding;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A plan that broke a rule.
@@ -41,34 +40,14 @@ pub struct Hunt {
 
 /// Plays plans until something is found or enough have been played.
 pub fn hunt(hunt: &Hunt) -> (Stats, Option<Failure>) {
-    let next = AtomicU64::new(0);
-    let (total, found) = (Mutex::new(Stats::default()), Mutex::new(None));
-    let work = || {
-        let mut stats = Stats::default();
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= hunt.schedules || hunt.until.is_some_and(|until| Instant::now() >= until) {
-                break;
-            }
-            let plan = Plan::of(hunt.seed.wrapping_add(i));
-            let (seen, result, _) = play(&plan, hunt.defect, false);
-            stats.add(seen);
-            if let Err(finding) = result {
-                next.store(u64::MAX / 2, Ordering::Relaxed);
-                lock(&found).get_or_insert(Failure { finding, plan, story: Vec::new() });
-                break;
-            }
-        }
-        lock(&total).add(stats);
+    let Hunt { seed, schedules, until, threads, defect } = *hunt;
+    let seeds = Seeds { first: seed, most: schedules, until, threads };
+    let find = |seed| {
+        let plan = Plan::of(seed);
+        let (seen, result, _) = play(&plan, defect, false);
+        (seen, result.err().map(|finding| Failure { finding, plan, story: Vec::new() }))
     };
-    std::thread::scope(|scope| (0..hunt.threads.max(1)).for_each(|_| drop(scope.spawn(work))));
-    let stats = std::mem::take(&mut *lock(&total));
-    let failure = lock(&found).take();
-    (stats, failure)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    seeds.search(find, Stats::add)
 }
 
 /// Plays a plan that was kept.

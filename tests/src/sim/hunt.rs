@@ -7,10 +7,9 @@ use super::plot::{self, Traits};
 use super::schedule::{Heading, Schedule, Step};
 use super::stats::Stats;
 use super::world::{Finding, Sabotage, World, finding};
+use crate::search::Seeds;
 use rgm_types::{Command, NodeName};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// A schedule that broke a rule.
@@ -43,33 +42,13 @@ pub struct Hunt {
 
 /// Plays schedules until something is found or enough have been played.
 pub fn hunt(hunt: &Hunt) -> (Stats, Option<Box<Failure>>) {
-    let next = AtomicU64::new(0);
-    let (total, found) = (Mutex::new(Stats::default()), Mutex::new(None));
-    let work = || {
-        let mut stats = Stats::default();
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= hunt.schedules || hunt.until.is_some_and(|until| Instant::now() >= until) {
-                break;
-            }
-            let (seen, result) = run(hunt.seed.wrapping_add(i), hunt.scale, hunt.sabotage.clone());
-            stats.add(seen);
-            if let Err(failure) = result {
-                next.store(u64::MAX / 2, Ordering::Relaxed);
-                lock(&found).get_or_insert(failure);
-                break;
-            }
-        }
-        lock(&total).add(stats);
+    let Hunt { seed, schedules, until, threads, .. } = *hunt;
+    let seeds = Seeds { first: seed, most: schedules, until, threads };
+    let play = |seed| {
+        let (seen, result) = run(seed, hunt.scale, hunt.sabotage.clone());
+        (seen, result.err())
     };
-    std::thread::scope(|scope| (0..hunt.threads.max(1)).for_each(|_| drop(scope.spawn(work))));
-    let stats = std::mem::take(&mut *lock(&total));
-    let failure = lock(&found).take();
-    (stats, failure)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    seeds.search(play, Stats::add)
 }
 
 /// A run under way: what is put into the schedule happens at once.
