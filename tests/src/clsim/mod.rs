@@ -32,6 +32,8 @@ mod net;
 mod plan;
 mod rgmd;
 mod seat;
+mod service;
+mod shell;
 mod truth;
 mod world;
 
