@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod disks;
 pub mod fence;
 pub mod leftovers;
+pub mod machine;
 pub mod machines;
 pub mod mounts;
 pub mod networks;

@@ -12,7 +12,8 @@
 use super::schedule::{Fault, Kind};
 use super::services;
 use crate::kit::leftovers::send;
-use crate::kit::machines::{Machine, Site};
+use crate::kit::machine::Machine;
+use crate::kit::machines::Site;
 use crate::kit::networks;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;

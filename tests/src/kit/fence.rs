@@ -4,7 +4,7 @@
 //! It speaks the protocol of `fence-agents`: what to do, and to which `plug`, stands on its input. It is
 //! installed under two names, as two devices: a power switch and a second one behind it.
 
-use super::machines::Machine;
+use super::machine::Machine;
 use anyhow::Result;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -64,6 +64,14 @@ impl<'a> Reader<'a> {
         Ok(Self { site, exports: String::new() })
     }
 
+    /// Makes the cluster on three machines, certificates and all.
+    fn make(&mut self) -> Result<()> {
+        fs::remove_dir_all(self.site.dir().join("tls"))?;
+        self.settle()?;
+        self.read("Three machines")?;
+        self.site.wait_for_nodes(&[true, true, true])
+    }
+
     /// Types every command of a section. What is shown of its output must be in its output.
     fn read(&mut self, heading: &str) -> Result<()> {
         let lines: Vec<&str> =
@@ -202,10 +210,7 @@ fn machine(who: &str) -> Option<usize> {
 fn a_cluster_is_made_kept_and_restored_as_the_handbook_says() -> Result<()> {
     let mut site = Site::build(&Options::default())?;
     let mut reader = Reader::new(&mut site)?;
-    fs::remove_dir_all(reader.site.dir().join("tls"))?;
-    reader.settle()?;
-    reader.read("Three machines")?;
-    reader.site.wait_for_nodes(&[true, true, true])?;
+    reader.make()?;
     let beats = crate::beating(reader.site, 1)?;
     reader.read("Looking at it")?;
     reader.read("Work on a machine")?;
@@ -228,10 +233,7 @@ fn a_cluster_is_made_kept_and_restored_as_the_handbook_says() -> Result<()> {
 fn machines_are_fenced_come_and_go_as_the_handbook_says() -> Result<()> {
     let mut site = Site::build(&Options { machines: 4, ..Options::default() })?;
     let mut reader = Reader::new(&mut site)?;
-    fs::remove_dir_all(reader.site.dir().join("tls"))?;
-    reader.settle()?;
-    reader.read("Three machines")?;
-    reader.site.wait_for_nodes(&[true, true, true])?;
+    reader.make()?;
     let beats = crate::beating(reader.site, 1)?;
     reader.settle_fencing()?;
     reader.read("Fencing")?;

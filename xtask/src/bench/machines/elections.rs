@@ -71,7 +71,7 @@ fn elections(yard: &Yard, pace: &Pace, site: &mut Site) -> Result<Vec<Row>> {
 
 /// How often a node has lost its lease so far.
 fn losses(site: &Site) -> Result<usize> {
-    let count = |machine: &rgm_tests::kit::machines::Machine| -> Result<usize> {
+    let count = |machine: &rgm_tests::kit::machine::Machine| -> Result<usize> {
         let log = site.dir().join(&machine.name).join("rgmd.log");
         let text = fs::read_to_string(&log).with_context(|| log.display().to_string())?;
         Ok(text.lines().filter(|line| line.contains(LOST)).count())
