@@ -28,7 +28,7 @@ mod view;
 
 use accord::Accord;
 pub use accord::Words;
-pub use evict::{Warrant, WarrantError, patience};
+pub use evict::{Warrant, WarrantError};
 use lease::{Lease, Over};
 use rgm_etcd::{Client, Keys};
 use rgm_types::{Millis, NodeName};

@@ -7,6 +7,7 @@
 //! | [`Roll`] | who is there, who is president, who stands for election |
 //! | [`Duty`] | whom a node obeys, which reports count, when it presides |
 //! | [`Reach`], [`Sight`] | whom a president may take out that it does not reach |
+//! | [`Writ`] | what it may write about them |
 //! | [`Gathering`] | when a new president has heard enough to begin |
 
 mod duty;
@@ -15,6 +16,7 @@ mod line;
 mod reach;
 mod roll;
 mod tenure;
+mod writ;
 
 pub use duty::{Duty, Missing, Obeyed, Reply, Told};
 pub use gather::Gathering;
@@ -22,3 +24,4 @@ pub use line::Line;
 pub use reach::{Reach, Sight};
 pub use roll::{Part, Place, Roll};
 pub use tenure::{Held, Tenure};
+pub use writ::{Void, Writ, patience, strike};

@@ -9,7 +9,7 @@ use rgm_cluster::rules::Duty;
 use rgm_cluster::{FromNode, ToNode};
 use rgm_core::{Ending as MethodEnding, MethodResult, NodeReport, Order, Token};
 use rgm_types::{Method, Millis};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 impl World {
     // --- power and daemons ---
@@ -90,6 +90,9 @@ impl World {
             waiting: VecDeque::new(),
             safe: false,
             kept: VecDeque::new(),
+            tried: BTreeMap::new(),
+            fenced: BTreeSet::new(),
+            stand_back: None,
             ahead: 0,
             deadline: Millis(0),
             fresh: machine.site.fresh,
@@ -304,7 +307,7 @@ impl World {
     /// was killed with everything else, and says nothing of the method.
     pub(super) fn tell_end(&mut self, node: usize, token: Token, result: MethodResult) {
         let now = self.machines[node].boot_clock(self.now);
-        let tells = self.has(Mutant::TellKilled);
+        let tells = self.has(Mutant::TellKilled) && result.ending != MethodEnding::Lost;
         let Some(rgmd) = self.rgmd(node) else { return };
         if now < rgmd.deadline || tells {
             return self.word(node, FromNode::Ended { token, result });

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// As in `rgm_cluster::member`.
 const RENEWALS: u32 = 4;
-const RETRY: u64 = 100 * MS;
+pub(super) const RETRY: u64 = 100 * MS;
 /// As `rgm_etcd::Settings` has it.
 pub(super) const TIMEOUT: u64 = 3 * SECOND;
 /// How long a place is held whose rgmd was told to end.
@@ -61,6 +61,14 @@ impl World {
             Purpose::ParkGrant => self.park_granted(node, answer),
             Purpose::ParkHold { lease, ttl_s } => self.park_held(node, lease, ttl_s, answer),
             Purpose::ParkRevoke => self.exits(node),
+            Purpose::Evict { epoch, node: other, life } => self.evicts(node, epoch, &other, &life, answer),
+            Purpose::Fence(case) => self.fences(node, case, answer),
+            Purpose::StrikeFenced(case, tries) => self.strikes_fenced(node, case, tries, answer),
+            Purpose::Struck(case, tries, lease) => self.struck_fenced(node, case, tries, lease, answer),
+            Purpose::EndMarked(mark) => self.lease_ended(node, mark, answer.is_some()),
+            Purpose::FindMarked(mark) => self.found_marked(node, mark, answer),
+            Purpose::StrikeMarked(mark) => self.struck(node, mark, answer.is_some()),
+            Purpose::FindOwnMark(marked) => self.found_own_mark(node, &marked, answer),
             Purpose::Aside => {}
             Purpose::Load | Purpose::Commit | Purpose::Settle { .. } => self.stored(node, purpose, answer),
         }
@@ -71,6 +79,9 @@ impl World {
             (Timer::Accord, Phase::Obtaining | Phase::Registering | Phase::Following) => {
                 self.look_around(node)
             }
+            (Timer::EndMarked(mark), _) => self.end_marked(node, mark),
+            (Timer::StrikeMarked(mark), _) => self.find_marked(node, mark),
+            (Timer::StandsAgain, _) => self.stands_again(node),
             (Timer::Begin, Phase::Ended) => self.begin_life(node),
             (Timer::Obtain, Phase::Obtaining) => self.obtain(node),
             (Timer::Renew, Phase::Registering | Phase::Following) => self.renew(node),
@@ -120,6 +131,8 @@ impl World {
             withdrawn: false,
             changes: VecDeque::new(),
             errands: VecDeque::new(),
+            marked: Vec::new(),
+            alone: former.is_none(),
             park: None,
             accord: Accord::new(ttl, margin, nodes, begun),
         });
@@ -236,7 +249,7 @@ impl World {
     }
 
     /// It is no member any more.
-    fn over(&mut self, node: usize, why: &str) {
+    pub(super) fn over(&mut self, node: usize, why: &str) {
         let Some(member) = self.member(node) else { return };
         member.phase = Phase::Ended;
         self.main(node, Main::News(News::Over(why.to_owned())));
@@ -261,7 +274,12 @@ impl World {
         };
         let Some(member) = self.member(node) else { return };
         match member.roll.register(member.tenure.lease(), page.kvs.first()) {
-            Place::Taken(_) => self.timer(node, self.now + RETRY, Timer::Register),
+            Place::Taken(other) => {
+                self.timer(node, self.now + RETRY, Timer::Register);
+                if other.evicted {
+                    self.finds_mark(node, other);
+                }
+            }
             Place::Free { register, former } => {
                 self.ask(node, Purpose::Register { former }, Request::Txn(register), TIMEOUT);
             }
@@ -286,7 +304,7 @@ impl World {
             return self.over(node, "the deadman has fired");
         }
         if let Some(member) = self.member(node) {
-            member.phase = Phase::Following;
+            (member.phase, member.alone) = (Phase::Following, false);
         }
         self.tell(|| format!("n{} is registered", node + 1));
         self.check_place(node);
@@ -378,6 +396,8 @@ impl World {
             }
             if part {
                 member.roll.bind(member.accord.pact.bond(now));
+                self.mind_marks(node);
+                let Some(member) = self.member(node) else { return };
                 match member.roll.part() {
                     Part::Replaced(why) => return self.over(node, &why),
                     Part::Look => {
@@ -403,12 +423,18 @@ impl World {
             } else if let Some(task) = member.errands.pop_front() {
                 let errand = match task {
                     Task::Resign(epoch) => Errand::Resign(epoch),
+                    Task::StandBack(epoch, span) => {
+                        let again = self.now + u64::try_from(span.as_micros()).unwrap_or(0);
+                        self.timer(node, again, Timer::StandsAgain);
+                        Errand::StandBack(epoch, span)
+                    }
                     Task::Withdraw => {
                         member.withdrawn = true;
                         Errand::Withdraw
                     }
                     Task::Park => Errand::Park(UPGRADE_WAIT),
                 };
+                let Some(member) = self.member(node) else { return };
                 if let Some(span) = member.roll.asked(&errand) {
                     member.park = Some(span);
                     return self.park(node);
@@ -457,7 +483,8 @@ impl World {
 
     fn park_granted(&mut self, node: usize, answer: Option<Answer>) {
         let Some(Answer::Lease(lease, ttl_s)) = answer else { return self.exits(node) };
-        let Some(txn): Option<Txn> = self.member(node).map(|m| m.roll.hold(lease)) else { return };
+        let ttl = Millis(u64::try_from(ttl_s).unwrap_or(1) * 1_000);
+        let Some(txn): Option<Txn> = self.member(node).map(|m| m.roll.hold(lease, ttl)) else { return };
         self.ask(node, Purpose::ParkHold { lease, ttl_s }, Request::Txn(txn), TIMEOUT);
     }
 

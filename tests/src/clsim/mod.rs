@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `plan`, `faults` | what chance puts into a plan; what happens then, and how everything heals |
 //! | `world`, `machine`, `etcd`, `net` | time, machines, the modelled service, links |
-//! | `membership`, `accord`, `seat`, `agent` | what is written around the rules in rgm-cluster and rgmd |
+//! | `membership`, `accord`, `eviction`, `seat`, `agent` | what is written around the rules in rgm-cluster and rgmd |
 //! | `truth` | what must hold |
 //! | `hunt`, `mutants` | many plans, the smallest one that finds the same; deliberate defects |
 
@@ -23,6 +23,7 @@
 mod accord;
 mod agent;
 mod etcd;
+mod eviction;
 mod faults;
 mod hunt;
 mod machine;

@@ -4,6 +4,10 @@
 rgm_core::mutants! {
     /// The lease is given up before everything on the node was stopped.
     ReleaseBeforeStop,
+    /// The mark of an evicted node is removed as soon as its lease was ended.
+    StrikeAtOnce,
+    /// The lease of an evicted node is not ended.
+    LeaveLease,
     /// A commit does not compare the president's key.
     CommitUnguarded,
     /// A node whose link is down counts as dead.

@@ -20,6 +20,12 @@ pub struct Plan {
     pub ttl_s: u64,
     /// Margin, milliseconds.
     pub margin: u64,
+    /// A node that its president does not reach for so long, milliseconds, is evicted; 0: none is.
+    #[serde(default)]
+    pub unreached: u64,
+    /// … and fenced.
+    #[serde(default)]
+    pub fence: bool,
     /// Methods that fail, of a hundred.
     pub failures: usize,
     /// When everything heals, milliseconds.
@@ -118,6 +124,8 @@ impl Plan {
             groups,
             ttl_s,
             margin,
+            unreached: 0,
+            fence: false,
             failures,
             span,
             faults: Vec::new(),
@@ -133,6 +141,8 @@ impl Plan {
             at += [50, 400, 1_500, 3_000][chance.below(4)] + chance.below(500) as u64;
         }
         plan.faults.sort_by_key(|(at, _)| *at);
+        plan.unreached = ttl_s * [1_000, 1_500, 2_000][chance.below(3)];
+        plan.fence = chance.percent(40);
         plan
     }
 
@@ -253,6 +263,11 @@ impl Plan {
                 let (other, ttl) = ((node + 1) % self.nodes, self.ttl_s * 1_000);
                 let short = ttl / 2 + span % ttl;
                 Fault::Cut { from: Spot::Node(other), to: Spot::Etcd, both: true, span: short }
+            }
+            Fault::Cut { from: Spot::Node(_), to: Spot::Node(other), .. } if chance.percent(30) => {
+                // The one that is not reached hears late that it is evicted.
+                let ttl = self.ttl_s * 1_000;
+                Fault::WatchLag { node: other, by: ttl + span % (3 * ttl), span: 5 * ttl }
             }
             Fault::Power { .. }
             | Fault::Freeze { .. }

@@ -1,14 +1,15 @@
 //! One life of rgmd: its membership, its seat, and, while it presides, the core.
 
 use super::accord::Accord;
+use super::eviction::Case;
 use super::net::Letter;
-use rgm_cluster::member::News;
+use rgm_cluster::member::{News, Registration};
 use rgm_cluster::rules::{Duty, Gathering, Roll, Tenure};
 use rgm_cluster::{Arrived, FromNode};
 use rgm_core::{Event, MethodResult, Out, RequestId, Rgm, Token};
 use rgm_etcd::Change;
 use rgm_types::{Command, Generation, Millis, NodeName, Write};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// What was asked of etcd, and what for.
@@ -32,6 +33,21 @@ pub enum Purpose {
         ttl_s: i64,
     },
     ParkRevoke,
+    /// A node that is not reached is to be evicted.
+    Evict {
+        epoch: u64,
+        node: NodeName,
+        life: Registration,
+    },
+    /// It is to be fenced, and then struck out.
+    Fence(Case),
+    StrikeFenced(Case, u32),
+    Struck(Case, u32, i64),
+    /// The lease of a life that was evicted, and its mark.
+    EndMarked(usize),
+    FindMarked(usize),
+    StrikeMarked(usize),
+    FindOwnMark(Registration),
     /// Nobody waits for it.
     Aside,
     Load,
@@ -52,6 +68,9 @@ pub enum Timer {
     Look,
     Quiet(u64),
     Accord,
+    EndMarked(usize),
+    StrikeMarked(usize),
+    StandsAgain,
     /// pmfd is told again of the deadline of a place that is held.
     Park {
         deadline: Millis,
@@ -84,6 +103,10 @@ pub struct Member {
     pub withdrawn: bool,
     pub changes: VecDeque<Vec<Change>>,
     pub errands: VecDeque<Task>,
+    /// Lives whose marks are removed when their time has come.
+    pub marked: Vec<(NodeName, Registration)>,
+    /// Nothing runs here of any life.
+    pub alone: bool,
     pub park: Option<Duration>,
     pub accord: Accord,
 }
@@ -92,6 +115,7 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     Resign(u64),
+    StandBack(u64, Duration),
     Withdraw,
     Park,
 }
@@ -133,6 +157,10 @@ pub enum Main {
     Inbox(u64, NodeName, FromNode),
     /// The core of that epoch wants to be woken.
     Tick(u64),
+    /// A fence device has confirmed; how often it was tried to strike that life out.
+    Fenced(Case, u32),
+    /// The president of that epoch looks whom it does not reach.
+    Mind(u64),
     /// The shell of that epoch notices that it is deposed.
     Deposed(u64),
     Asked(Command, Option<String>),
@@ -198,6 +226,12 @@ pub struct Rgmd {
     /// Everybody waits for etcd: nothing is decided, and what comes to the core is kept.
     pub safe: bool,
     pub kept: VecDeque<Main>,
+    /// When it was last tried to evict a life.
+    pub tried: BTreeMap<(NodeName, u64), u64>,
+    /// Lives that it had fenced.
+    pub fenced: BTreeSet<(NodeName, u64)>,
+    /// It is better for all if it stands for no election for that long.
+    pub stand_back: Option<Duration>,
     /// What the boot clock goes ahead since it first presided.
     pub ahead: u64,
     /// The agent starts nothing after that point of the boot clock.

@@ -80,6 +80,8 @@ impl World {
                 world.arrived(node, Arrived { node: from, message });
             }),
             Main::Tick(epoch) => self.in_shell(node, epoch, |world| world.tick(node)),
+            Main::Mind(epoch) => self.mind_members(node, epoch),
+            Main::Fenced(case, tries) => self.strike_fenced(node, case, tries),
             Main::Deposed(epoch) => {
                 if self.president(node).is_some_and(|p| p.epoch == epoch) {
                     self.rise(node, false);
@@ -122,7 +124,7 @@ impl World {
     }
 
     /// The shell is told, and notices in a moment.
-    fn depose(&mut self, node: usize) {
+    pub(super) fn depose(&mut self, node: usize) {
         if let Some(president) = self.president(node) {
             president.deposed = true;
             let epoch = president.epoch;
@@ -294,6 +296,7 @@ impl World {
         }
         let absent = self.rgmd(node).map(|r| r.duty.absent()).unwrap_or_default();
         absent.into_iter().for_each(|name| self.inbox(node, name, FromNode::Down));
+        self.mind_members_later(node, epoch);
     }
 
     /// The president of that epoch says something to a node, its own perhaps.
@@ -318,8 +321,10 @@ impl World {
         rgmd.duty.rise();
         let epoch = president.epoch;
         self.tell(|| format!("n{} presides no more, epoch {epoch}", node + 1));
-        if stepped_down {
-            self.errand(node, Task::Resign(epoch));
+        match self.stood_back(node) {
+            Some(span) => self.errand(node, Task::StandBack(epoch, span)),
+            None if stepped_down => self.errand(node, Task::Resign(epoch)),
+            None => {}
         }
         self.take_turn(node);
     }

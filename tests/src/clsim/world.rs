@@ -1,6 +1,7 @@
 //! The world: machines, links and etcd, one event after the other in the order of their times.
 
 use super::etcd::{Answer, Etcd, Request};
+use super::eviction::Case;
 use super::faults::Weather;
 use super::machine::Machine;
 use super::mutants::Mutant;
@@ -22,6 +23,9 @@ pub const SECOND: u64 = 1_000_000;
 
 /// Lines kept for the report of a failure.
 const STORY_MAX: usize = 600;
+
+/// A cluster that does so much, many times what the liveliest plan asks for, goes round in a circle.
+const EVENTS_MAX: u64 = 500_000;
 
 /// Something that will happen.
 #[derive(Debug, Clone)]
@@ -64,6 +68,12 @@ pub enum What {
     Deadline {
         node: usize,
         version: u64,
+    },
+    /// A fence device is to cut a node off, for that life of another one.
+    Fence {
+        by: usize,
+        life: u64,
+        case: Case,
     },
     /// pmfd kills what was born after it had fired.
     Reap {
@@ -145,6 +155,10 @@ pub struct Stats {
     pub steps: u64,
     pub methods: u64,
     pub presidencies: u64,
+    /// Nodes that were evicted.
+    pub evictions: u64,
+    /// Nodes that were fenced.
+    pub fencings: u64,
     /// Deadmen that fired.
     pub fired: u64,
     /// Nodes that waited for etcd with all others.
@@ -162,6 +176,8 @@ impl Stats {
         self.steps += other.steps;
         self.methods += other.methods;
         self.presidencies += other.presidencies;
+        self.evictions += other.evictions;
+        self.fencings += other.fencings;
         self.fired += other.fired;
         self.waits += other.waits;
         self.seconds += other.seconds;
@@ -173,11 +189,24 @@ impl Stats {
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { schedules, events, steps, methods, presidencies, fired, waits, seconds, faults } = self;
+        let Self {
+            schedules,
+            events,
+            steps,
+            methods,
+            presidencies,
+            evictions,
+            fencings,
+            fired,
+            waits,
+            seconds,
+            faults,
+        } = self;
         writeln!(
             f,
             "{schedules} schedules, {seconds} s of cluster time, {events} events, {steps} steps, {methods} \
-             methods, {presidencies} presidencies, {fired} deadmen fired, {waits} times a node waited for etcd with all others"
+             methods, {presidencies} presidencies, {evictions} evictions, {fencings} fencings, {fired} deadmen \
+             fired, {waits} times a node waited for etcd with all others"
         )?;
         let by_kind: Vec<String> = faults.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         write!(f, "{} faults: {}", faults.values().sum::<u64>(), by_kind.join(", "))
@@ -274,6 +303,9 @@ impl World {
             self.now = self.now.max(at);
             self.stats.events += 1;
             self.happen(what);
+            if self.stats.events > EVENTS_MAX {
+                self.find("INV-08", format!("still busy after {EVENTS_MAX} events"));
+            }
             if let Some(found) = self.found.take() {
                 return Err(found);
             }
@@ -407,6 +439,7 @@ impl World {
             What::Main { node, main, .. } => self.take(node, main),
             What::MethodEnds { node, boot, token, ending } => self.method_ends(node, boot, token, ending),
             What::Deadline { node, version } => self.deadline(node, version),
+            What::Fence { by, life, case } => self.fenced(by, life, case),
             What::Reap { node, boot } => self.reap(node, boot),
             What::PmfdBack { node, boot } => self.pmfd_back(node, boot),
             What::Start { node, boot } => self.start(node, boot),

@@ -120,8 +120,7 @@ impl View {
 
     /// Puts the registration under another lease, if it is still this node's. False: it is not.
     pub async fn hold(&mut self, lease: i64, ttl: Millis) -> Result<bool, Error> {
-        self.roll.parks(ttl);
-        let hold = self.roll.hold(lease);
+        let hold = self.roll.hold(lease, ttl);
         self.done(hold).await
     }
 

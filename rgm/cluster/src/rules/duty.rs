@@ -1,7 +1,7 @@
 //! Whom a node obeys, whose words count, and when it presides.
 
-use super::{Line, Reach, Sight};
-use crate::member::{News, Registration, Term, patience};
+use super::{Line, Reach, Sight, patience};
+use crate::member::{News, Registration, Term};
 use rgm_types::{Millis, NodeName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

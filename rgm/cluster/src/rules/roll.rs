@@ -80,11 +80,6 @@ impl Roll {
         self.mine.ttl_ms = ttl.0;
     }
 
-    /// Its place is about to be held for the next daemon, by a lease that lives so long.
-    pub fn parks(&mut self, ttl: Millis) {
-        (self.mine.ttl_ms, self.mine.parked) = (ttl.0, true);
-    }
-
     /// It is of this very life.
     pub fn is_mine_too(&self, life: &Registration) -> bool {
         self.is_same_boot(life) && life.incarnation == self.mine.incarnation
@@ -116,8 +111,10 @@ impl Roll {
         Place::Free { register, former }
     }
 
-    /// Puts the registration under another lease, if it is still this node's.
-    pub fn hold(&mut self, lease: i64) -> Txn {
+    /// Holds the place for the next daemon: puts the registration, if it is still this node's, under
+    /// another lease, which lives so long.
+    pub fn hold(&mut self, lease: i64, ttl: Millis) -> Txn {
+        (self.mine.ttl_ms, self.mine.parked) = (ttl.0, true);
         let ours = Compare::Lease(self.place(), std::mem::replace(&mut self.mine.lease, lease));
         only_if(ours, self.put_mine(lease))
     }
@@ -337,6 +334,17 @@ mod tests {
         found = kv(roll.place(), &registration(4, "another", 3), 8);
         assert!(matches!(roll.register(7, Some(&found)), Place::Taken(_)));
         assert!(matches!(roll.register(7, None), Place::Free { former: None, .. }));
+    }
+
+    #[test]
+    fn a_place_that_is_held_for_the_next_daemon_says_so_and_for_how_long() {
+        let mut roll = roll();
+        roll.register(7, None);
+        let Some(Op::Put { value, lease, .. }) = roll.hold(8, Millis(20_000)).success.pop() else {
+            panic!("nothing is put")
+        };
+        let held: Registration = serde_json::from_slice(&value).unwrap();
+        assert_eq!((held.parked, held.ttl_ms, held.lease, lease), (true, 20_000, 8, 8));
     }
 
     #[test]

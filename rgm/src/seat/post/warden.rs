@@ -7,8 +7,8 @@ use crate::clock;
 use crate::ipc::Asked;
 use crate::seat::fence::Fencer;
 use rgm_api::rgm::{Reply, Request};
-use rgm_cluster::member::{Registration, Warrant, WarrantError, patience};
-use rgm_cluster::rules::Missing;
+use rgm_cluster::member::{Registration, Warrant, WarrantError};
+use rgm_cluster::rules::{Missing, Void, Writ, patience};
 use rgm_etcd::{Client, Error, Keys};
 use rgm_types::{Done, NodeName, Refusal, SchaErr};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +101,7 @@ impl Post {
 
     fn warrant(&self, epoch: u64) -> Warrant {
         let Means { client, keys, .. } = &self.0.means;
-        Warrant { client: client.clone(), keys: keys.clone(), epoch }
+        Warrant { client: client.clone(), writ: Writ { keys: keys.clone(), epoch } }
     }
 
     fn evict(&self, epoch: u64, node: &NodeName, life: &Registration, span: Duration) {
@@ -117,7 +117,7 @@ impl Post {
                     span.as_secs(),
                     patience(&life).as_secs_f32().ceil()
                 ),
-                Err(WarrantError::Deposed | WarrantError::Changed) => {}
+                Err(WarrantError::Void(_)) => {}
                 Err(error @ WarrantError::Etcd(_)) => {
                     tracing::error!("fencing: node {node} can't be evicted: {}", rgm_api::chain(&error));
                 }
@@ -192,7 +192,7 @@ impl Post {
             tried += 1;
             match warrant.remove(node, life).await {
                 // It is gone already.
-                Ok(()) | Err(WarrantError::Changed) => return Ok(()),
+                Ok(()) | Err(WarrantError::Void(Void::Changed)) => return Ok(()),
                 Err(WarrantError::Etcd(error)) if tried < STRIKES_MAX => {
                     tracing::warn!("fencing: node {node} can't be struck out yet: {}", said(&error));
                 }

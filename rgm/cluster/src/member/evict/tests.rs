@@ -3,6 +3,7 @@ use crate::member::{
     ArmError, Deadman, Errand, Member, News, Registration, Setup, Term, Warrant, WarrantError, Words,
 };
 use crate::net::{Hub, HubSetup, Identity, LinkSettings};
+use crate::rules::{Void, Writ};
 use rgm_etcd::server::Servers;
 use rgm_etcd::{Client, Range, Settings};
 use rgm_types::{Millis, NodeName};
@@ -118,7 +119,7 @@ async fn registration(news: &mut UnboundedReceiver<News>, of: &str) -> Registrat
 
 async fn president(settings: &Settings, news: &mut UnboundedReceiver<News>) -> Warrant {
     let epoch = heard(news, term).await.epoch;
-    Warrant { client: Client::new(settings).unwrap(), keys: settings.keys(), epoch }
+    Warrant { client: Client::new(settings).unwrap(), writ: Writ { keys: settings.keys(), epoch } }
 }
 
 fn term(news: News) -> Option<Term> {
@@ -188,17 +189,17 @@ fn what_was_decided_about_one_life_or_in_one_presidency_is_not_done_to_another()
         let (_b, mut at_b) = world.join("b", 1, &Paper::default()).await;
         let life = registration(&mut at_a, "b").await;
         let other = Registration { incarnation: 7, ..life.clone() };
-        assert!(matches!(warrant.remove(&node("b"), &other).await, Err(WarrantError::Changed)));
-        assert!(matches!(warrant.evict(&node("b"), &other).await, Err(WarrantError::Changed)));
-        assert!(matches!(warrant.check(&node("c"), &life).await, Err(WarrantError::Changed)));
+        assert!(matches!(warrant.remove(&node("b"), &other).await, Err(WarrantError::Void(Void::Changed))));
+        assert!(matches!(warrant.evict(&node("b"), &other).await, Err(WarrantError::Void(Void::Changed))));
+        assert!(matches!(warrant.check(&node("c"), &life).await, Err(WarrantError::Void(Void::Changed))));
 
-        a.ask(Errand::StandBack(warrant.epoch, PATIENCE));
+        a.ask(Errand::StandBack(warrant.writ.epoch, PATIENCE));
         heard(&mut at_a, |news| (news == News::President(None)).then_some(())).await;
-        let next = |news| term(news).filter(|term| term.epoch > warrant.epoch);
+        let next = |news| term(news).filter(|term| term.epoch > warrant.writ.epoch);
         let term = heard(&mut at_b, next).await;
         assert_eq!(term.node, node("b"), "the one that stands back is not elected");
-        assert!(matches!(warrant.remove(&node("b"), &life).await, Err(WarrantError::Deposed)));
-        assert!(matches!(warrant.check(&node("b"), &life).await, Err(WarrantError::Deposed)));
+        assert!(matches!(warrant.remove(&node("b"), &life).await, Err(WarrantError::Void(Void::Deposed))));
+        assert!(matches!(warrant.check(&node("b"), &life).await, Err(WarrantError::Void(Void::Deposed))));
     });
 }
 
@@ -214,7 +215,7 @@ fn a_node_that_is_dead_for_certain_is_gone_at_once() {
         warrant.remove(&node("b"), &life).await.unwrap();
         heard(&mut at_a, |news| gone(news, "b")).await;
         heard(&mut at_b, over).await;
-        let found = warrant.client.range(Range::key(warrant.keys.member("b"))).await.unwrap();
+        let found = warrant.client.range(Range::key(warrant.writ.keys.member("b"))).await.unwrap();
         assert_eq!(found.kvs, []);
         assert_eq!(warrant.client.time_to_live(life.lease).await.unwrap(), -1);
     });
