@@ -180,10 +180,13 @@ fn check_models(plan: &Plan) -> Result<bool> {
         Budget { failures: 1, crashes: 1, switches: 0, presidents: 0 }
     };
     let cases = model::cases(budget);
-    let each = plan.time / 3 / u32::try_from(cases.len()).unwrap_or(1);
+    let (until, mut left) = (Instant::now() + plan.time / 2, u32::try_from(cases.len()).unwrap_or(1));
     let mut sound = true;
     for case in cases {
-        let seen = model::check(&case, each, plan.threads);
+        // Some are soon at their end: the larger ones have their time, too.
+        let share = until.saturating_duration_since(Instant::now()) * 2 / left.max(2);
+        left -= 1;
+        let seen = model::check(&case, share, plan.threads);
         let how = if seen.complete { "all" } else { "not all" };
         println!("model: {}: {} states, {how} of them", case.name, seen.states);
         if let Some((finding, schedule)) = seen.failure {

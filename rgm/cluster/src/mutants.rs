@@ -29,8 +29,6 @@ rgm_core::mutants! {
     ParkWithoutDeadman,
     /// A node takes the place that another boot of its name still holds.
     TakePlaceOfTheLiving,
-    /// What was decided about one life of a node is done to the next.
-    RemoveAnotherLife,
     /// A node that has withdrawn stands for election.
     CampaignWithdrawn,
     /// An order of an older epoch is obeyed.

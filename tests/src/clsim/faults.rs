@@ -89,6 +89,11 @@ impl World {
             }
             Fault::Cut { from, to, both, span } => self.cut(from, to, both, span),
             Fault::Split { side, etcd, span } => self.split(side, etcd, span),
+            Fault::Alone { node, span } => {
+                for other in self.nodes() {
+                    self.cut(Spot::Node(node), Spot::Node(other), true, span);
+                }
+            }
             Fault::EtcdAway { answers, span } => {
                 self.weather.away_until = self.weather.away_until.max(now + span * MS);
                 self.weather.answers = answers;
@@ -293,6 +298,7 @@ fn kind(fault: &Fault) -> &'static str {
         Fault::Cut { both: true, .. } => "links cut",
         Fault::Cut { .. } => "links cut one way",
         Fault::Split { .. } => "partitions",
+        Fault::Alone { .. } => "nodes alone with etcd",
         Fault::EtcdAway { .. } => "etcd without a leader",
         Fault::EtcdSlow { .. } => "etcd slow",
         Fault::WatchLag { .. } => "watches late",

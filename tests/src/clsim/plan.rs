@@ -78,6 +78,8 @@ pub enum Fault {
     Cut { from: Spot, to: Spot, both: bool, span: u64 },
     /// Nodes whose bit is set are cut off from the others; etcd is on their side, or on the other.
     Split { side: u64, etcd: bool, span: u64 },
+    /// A node and the others do not reach each other, and all of them reach etcd.
+    Alone { node: usize, span: u64 },
     /// etcd has no leader; what is asked meanwhile is answered afterwards, or never.
     EtcdAway { answers: bool, span: u64 },
     /// Everything etcd does takes so much longer, half of it before it is done.
@@ -194,6 +196,7 @@ impl Plan {
             }
             14 => Fault::EndLease { node },
             15 => Fault::GiveUp { group: chance.below(self.groups) },
+            16 => Fault::Alone { node, span: self.ttl_s * 1_000 + 2 * span },
             _ => Fault::Ask(self.ask(chance)),
         }
     }
@@ -264,10 +267,15 @@ impl Plan {
                 let short = ttl / 2 + span % ttl;
                 Fault::Cut { from: Spot::Node(other), to: Spot::Etcd, both: true, span: short }
             }
-            Fault::Cut { from: Spot::Node(_), to: Spot::Node(other), .. } if chance.percent(30) => {
-                // The one that is not reached hears late that it is evicted.
+            Fault::Alone { node, .. } => {
+                // It hears late that it is evicted; or etcd is away, and it has agreed to wait.
                 let ttl = self.ttl_s * 1_000;
-                Fault::WatchLag { node: other, by: ttl + span % (3 * ttl), span: 5 * ttl }
+                let lag = Fault::WatchLag { node, by: ttl + span % (3 * ttl), span: 5 * ttl };
+                let late = at + 2 * ttl + chance.below(usize::try_from(2 * ttl).unwrap_or(1)) as u64;
+                let away = Fault::EtcdAway { answers: false, span };
+                let both = [(soon, lag), (late, away)];
+                self.faults.push(both[chance.below(2)].clone());
+                return;
             }
             Fault::Power { .. }
             | Fault::Freeze { .. }
@@ -285,4 +293,4 @@ impl Plan {
 }
 
 /// Kinds of faults, as [`Plan::fault`] counts them.
-const KINDS: usize = 17;
+const KINDS: usize = 18;

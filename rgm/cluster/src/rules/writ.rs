@@ -46,8 +46,7 @@ impl Writ {
         let place = self.keys.member(node.as_str());
         let kv = live.iter().find(|kv| kv.key == place).ok_or(Void::Changed)?;
         let found: Registration = serde_json::from_slice(&kv.value).map_err(|_| Void::Changed)?;
-        let same = found.is_life(life) || mutant!(RemoveAnotherLife);
-        same.then_some((found, kv.mod_revision)).ok_or(Void::Changed)
+        found.is_life(life).then_some((found, kv.mod_revision)).ok_or(Void::Changed)
     }
 
     /// Marks that life of a node: it must end itself, and counts as dead when it must have. `None`: it is.
