@@ -173,7 +173,7 @@ impl Agent {
         self.0.outlet.send(FromNode::Joined(NodeReport { node, fresh, cells }));
         for token in over {
             let result = state.journal.result(token).cloned().unwrap_or_else(lost);
-            self.0.outlet.send(FromNode::Ended { token, result });
+            self.tell_end(FromNode::Ended { token, result });
         }
         for (seq, (resource, tag)) in &state.exceeded {
             let (seq, resource, tag) = (*seq, resource.clone(), tag.clone());
@@ -240,16 +240,19 @@ impl Agent {
         self.0.state.borrow_mut().running.remove(&token);
         self.write(|journal| journal.ended(token, &result));
         self.0.ended.notify_waiters();
-        let told = FromNode::Ended { token, result };
-        if self.0.setup.deadline.has_passed() {
-            drop(spawn_local(self.clone().tell_alive(told)));
-        } else {
-            self.0.outlet.send(told);
-        }
+        self.tell_end(FromNode::Ended { token, result });
     }
 
     /// Behind the node's deadline whatever ends was killed with everything else, which is no failure of
-    /// the method: nothing is told of it unless the node turns out to live on.
+    /// the method: nothing is told of it, in a report either, unless the node turns out to live on.
+    fn tell_end(&self, message: FromNode) {
+        if self.0.setup.deadline.has_passed() {
+            drop(spawn_local(self.clone().tell_alive(message)));
+        } else {
+            self.0.outlet.send(message);
+        }
+    }
+
     async fn tell_alive(self, message: FromNode) {
         while self.0.setup.deadline.has_passed() {
             sleep(DEATH_WAIT).await;

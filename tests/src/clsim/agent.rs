@@ -369,7 +369,7 @@ impl World {
             .collect();
         self.main(node, Main::Word(FromNode::Joined(report)));
         for (token, result) in over {
-            self.main(node, Main::Word(FromNode::Ended { token, result }));
+            self.main(node, Main::Ended { token, result });
         }
     }
 
