@@ -6,7 +6,7 @@
 
 use crate::Settings;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
@@ -195,9 +195,16 @@ impl Servers {
         self.end(number, Signal::TERM)
     }
 
-    /// Freezes it: it holds its connections and answers nothing.
+    /// Freezes it: it holds its connections and answers nothing. Returns when it has come to a halt: its
+    /// threads go on for a moment behind the signal.
     pub fn pause(&self, number: usize) -> Result<(), ServerError> {
-        self.signal(number, Signal::STOP)
+        self.signal(number, Signal::STOP)?;
+        let Some(child) = self.members.get(number).and_then(|member| member.child.as_ref()) else {
+            return Ok(());
+        };
+        let halted = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let waited = waitid(WaitId::Pid(Pid::from_child(child)), halted);
+        waited.map(drop).map_err(|e| system("freeze etcd", e.into()))
     }
 
     /// Lets a frozen one go on.

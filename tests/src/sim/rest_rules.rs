@@ -1,10 +1,10 @@
 //! Rules about a world that has healed: everything has ended, and what can be online is.
 
-use super::repo::{Flavour, Reach};
+use super::repo::{Dep, Flavour, Reach};
 use super::world::{Finding, World, finding};
 use rgm_core::{Rgm, Token};
 use rgm_types::view::{GroupView, Snapshot};
-use rgm_types::{Group, GroupName, GroupState, Hold, Method, NodeName, Resource};
+use rgm_types::{Group, GroupName, GroupState, Hold, Method, NodeName, Resource, ResourceName};
 
 impl World {
     /// INV-08 and what else holds only at rest.
@@ -176,7 +176,9 @@ impl World {
         let deps = self.repo.deps(r, node);
         let unmet = deps.iter().find(|d| d.flavour != Flavour::Weak && !self.is_met(d, node));
         if !up {
+            let waits = deps.iter().any(|d| d.flavour != Flavour::Weak && self.only_seems_up(&d.on, node));
             return match unmet {
+                None if waits => Ok(()),
                 None if !x.start_failed && !self.is_anything_frozen() => {
                     finding("INV-08", format!("{} is not up on {node}, and nothing is in its way", r.name))
                 }
@@ -217,6 +219,15 @@ impl World {
             "nothing leans on itself"
         );
         Ok(())
+    }
+
+    /// Without a START, one that waits for what it depends on looks like one that is up.
+    fn only_seems_up(&self, name: &ResourceName, node: &NodeName) -> bool {
+        let Some(r) = self.repo.resources.get(name) else { return false };
+        let hard = |d: &Dep| d.flavour != Flavour::Weak;
+        let waits = |d: &Dep| !self.is_met(d, node) || self.only_seems_up(&d.on, node);
+        !self.repo.declares(name, Method::Start)
+            && self.repo.deps(r, node).iter().any(|d| hard(d) && waits(d))
     }
 
     /// Where nothing is under way, nothing is owed.
