@@ -231,7 +231,8 @@ impl World {
         restarts.retain(|at| now.since(*at) < window);
         let (used, limit) = (restarts.len(), usize::try_from(most).unwrap_or(usize::MAX));
         let only = self.repo.word(&r, "Failover_mode") == "RESTART_ONLY" && *op == ControlOp::ResourceRestart;
-        match refusal {
+        // One that was begun counts, though it is known at once that it comes to nothing.
+        match refusal.filter(|refusal| !refusal.begun) {
             None if only && used >= limit => {
                 return finding(
                     "INV-06",
