@@ -42,9 +42,11 @@ impl Node {
         self.arm_with(after_ms, Failfast::Kill, &[]).unwrap();
     }
 
-    /// Waits until it has fired and nothing is left.
+    /// Waits until it has fired, nothing is left and nobody has acknowledged it: an earlier firing stays
+    /// on record.
     pub fn fired(&self) -> Fired {
-        let empty = || self.deadman().fired.filter(|fired| fired.empty_boot_ms.is_some());
+        let news = |fired: &Fired| fired.empty_boot_ms.is_some() && !fired.acknowledged;
+        let empty = || self.deadman().fired.filter(news);
         eventually("it has fired and all are gone", || empty().is_some());
         empty().unwrap()
     }
