@@ -1,6 +1,6 @@
 //! The core under chance: every rule after every event, over many schedules.
 //!
-//! `RGM_SIM_SEEDS=N` runs more of them, `RGM_SIM_SEED=N` one alone.
+//! `RGM_SIM_SEEDS=N` runs more of them, `RGM_SIM_SEED=N` one alone; both together, so many from there.
 
 use anyhow::Result;
 use rgm_tests::prove;
@@ -20,7 +20,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn every_rule_holds_in_every_schedule() -> Result<()> {
     let (seed, schedules, until) = match (number("RGM_SIM_SEED"), number("RGM_SIM_SEEDS")) {
-        (Some(one), _) => (one, 1, None),
+        (Some(first), many) => (first, many.unwrap_or(1), None),
         (None, Some(many)) => (0, many, None),
         (None, None) => (0, SCHEDULES, Some(Instant::now() + TIME_MAX)),
     };

@@ -2,7 +2,7 @@
 //! succeeds. There is no second set of rules that could drift from the first.
 
 use crate::event::{Action, Ending, Event, MethodResult, RequestId};
-use crate::{Out, Rgm};
+use crate::{Order, Out, Rgm};
 use alloc::vec::Vec;
 use rgm_types::{Clock, Command, Done, Millis, NodeName, PlannedStep, Refusal, SchaErr};
 
@@ -12,32 +12,49 @@ const WAVES_MAX: u32 = 100_000;
 /// The request of a dry run; no real one has this number.
 const REQUEST: RequestId = RequestId(0);
 
+/// What a plan tells of all that happened in a wave; the rest of it may be much, and is dropped at once.
+#[derive(Default)]
+struct Wave {
+    steps: Vec<PlannedStep>,
+    answer: Option<Result<Done, Refusal>>,
+    /// Nothing was under way any more.
+    quiet: bool,
+}
+
+impl Wave {
+    fn note(&mut self, number: u32, out: Out) {
+        let to_it = |(id, answer)| (id == REQUEST).then_some(answer);
+        self.answer = self.answer.take().or_else(|| out.replies.into_iter().find_map(to_it));
+        let step = |action| match action {
+            Action::Run(Order { node, resource, method, .. }) => {
+                Some(PlannedStep { wave: number, node, resource, method })
+            }
+            Action::Kill { .. } | Action::AbortNode { .. } => None,
+        };
+        self.steps.extend(out.actions.into_iter().filter_map(step));
+    }
+}
+
 impl Rgm {
     /// The methods a command would run, wave by wave, or why it would be refused.
     pub fn dry_run(&self, clock: Clock, from: &NodeName, command: &Command) -> Result<Done, Refusal> {
         let mut copy = self.clone();
         copy.rehearsing = true;
-        let mut plan = Vec::new();
         let event = Event::Request { id: REQUEST, from: from.clone(), command: command.clone() };
-        let mut outs = [copy.step(clock, &event)].to_vec();
+        let mut seen = Wave::default();
+        seen.note(1, copy.step(clock, &event));
+        let mut plan = Vec::new();
         let mut answered = None;
-        for wave in 1..WAVES_MAX {
-            let answers = outs.iter().flat_map(|o| &o.replies).find(|(id, _)| *id == REQUEST);
-            answered = answered.or_else(|| answers.map(|(_, answer)| answer.clone()));
+        for number in 1..WAVES_MAX {
+            answered = answered.or(seen.answer);
             // Some changes are answered before what follows from them, which is told all the same.
-            let over = !goes_on(command) || outs.is_empty() || matches!(answered, Some(Err(_)));
-            if let Some(answer) = answered.as_ref().filter(|_| over) {
-                return answer.clone().map(|done| Done { plan, ..done });
+            let over = !goes_on(command) || seen.quiet || matches!(answered, Some(Err(_)));
+            if let Some(answer) = answered.take_if(|_| over) {
+                return answer.map(|done| Done { plan, ..done });
             }
-            let started: Vec<crate::Order> = outs.iter().flat_map(orders).collect();
-            plan.extend(started.iter().map(|o| PlannedStep {
-                wave,
-                node: o.node.clone(),
-                resource: o.resource.clone(),
-                method: o.method,
-            }));
-            outs = copy.finish_flights(clock);
-            if outs.is_empty() && answered.is_none() {
+            plan.extend(seen.steps);
+            seen = copy.finish_flights(clock, number + 1);
+            if seen.quiet && answered.is_none() {
                 break;
             }
         }
@@ -49,12 +66,14 @@ impl Rgm {
     }
 
     /// Everything under way succeeds.
-    fn finish_flights(&mut self, clock: Clock) -> Vec<Out> {
+    fn finish_flights(&mut self, clock: Clock, number: u32) -> Wave {
         let flying: Vec<_> = self.tokens.iter().map(|(t, f)| (*t, f.node().clone())).collect();
-        let result = MethodResult { ending: Ending::Exited(0), used: Millis(0), output: Vec::new() };
-        let end =
-            |(token, node)| self.step(clock, &Event::MethodEnded { node, token, result: result.clone() });
-        flying.into_iter().map(end).collect()
+        let mut seen = Wave { quiet: flying.is_empty(), ..Wave::default() };
+        for (token, node) in flying {
+            let result = MethodResult { ending: Ending::Exited(0), used: Millis(0), output: Vec::new() };
+            seen.note(number, self.step(clock, &Event::MethodEnded { node, token, result }));
+        }
+        seen
     }
 }
 
@@ -62,12 +81,4 @@ impl Rgm {
 fn goes_on(command: &Command) -> bool {
     let alone = |c: &Command| matches!(c, Command::AttrSet { .. } | Command::AttrClear { .. });
     if let Command::Batch { commands } = command { commands.iter().all(alone) } else { alone(command) }
-}
-
-fn orders(out: &Out) -> Vec<crate::Order> {
-    let order = |a: &Action| match a {
-        Action::Run(order) => Some(order.clone()),
-        Action::Kill { .. } | Action::AbortNode { .. } => None,
-    };
-    out.actions.iter().filter_map(order).collect()
 }

@@ -10,6 +10,7 @@
 use crate::cell::Cell;
 pub use crate::ids::{RequestId, Token};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rgm_types::config::Write;
 pub use rgm_types::view::Level;
@@ -140,7 +141,6 @@ pub struct Out {
 
 /// Something to be done at a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are orders")]
 pub enum Action {
     /// Run a method; answer with [`Event::MethodEnded`].
     Run(Order),
@@ -181,7 +181,7 @@ pub struct Order {
     /// Killed after this long.
     pub timeout: Millis,
     /// VALIDATE only: its further arguments.
-    pub validate: Option<ValidateArgs>,
+    pub validate: Option<Arc<ValidateArgs>>,
     /// UPDATE only: names of the properties that changed.
     pub changed: Vec<PropName>,
     /// Why it is run.

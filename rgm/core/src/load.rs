@@ -6,7 +6,6 @@
 use crate::Rgm;
 use crate::model::Conf;
 use crate::place::Layout;
-use crate::plan::{Block, Plan, Wait};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -188,14 +187,15 @@ impl Rgm {
         leaving.filter(move |g| self.failed_to_stop(g, node))
     }
 
-    /// A group that has not come up on the node yet, and has no room there because of what is stuck.
-    pub(crate) fn is_crowded_out(&self, group: &Group, node: &NodeName) -> bool {
+    /// The load that a group which has not come up on the node yet has no room for there, because of
+    /// what is stuck.
+    pub(crate) fn crowded_out(&self, group: &Group, node: &NodeName) -> Option<String> {
         if self.stuck_on(node).next().is_none() || !self.is_clear_on(&group.name, node) {
-            return false;
+            return None;
         }
         let mut without = Layout::default();
         without.put(&group.name, BTreeSet::new());
-        self.room(&without, group, node).full.is_some()
+        self.room(&without, group, node).full
     }
 
     fn load_in(&self, layout: &Layout, node: &NodeName, name: &str) -> u64 {
@@ -264,8 +264,8 @@ impl Rgm {
         self.conf.groups.get(group).is_some_and(|g| self.has_mode(g, "No_Cost"))
     }
 
-    /// A hard limit that holds only once groups have gone that are still leaving the node.
-    pub(crate) fn held_by_load(&self, group: &GroupName, node: &NodeName) -> Option<Plan> {
+    /// A group that is still leaving the node, and without whose room a hard limit is exceeded.
+    pub(crate) fn held_by_load(&self, group: &GroupName, node: &NodeName) -> Option<&GroupName> {
         let leaving = self.loads.leaving.get(node)?.iter().filter(|g| *g != group);
         let mut leaving = leaving.filter(|g| !self.is_clear_on(g, node)).peekable();
         leaving.peek().filter(|_| !mutant!(self, StartBeforeRoom))?;
@@ -283,10 +283,7 @@ impl Rgm {
             if load > hard
                 && let Some(other) = others.iter().find(still)
             {
-                return Some(match self.failed_to_stop(other, node) {
-                    true => Plan::Blocked(Block::Group((*other).clone())),
-                    false => Plan::Wait(Wait::Group((*other).clone())),
-                });
+                return Some(other);
             }
         }
         None
@@ -302,6 +299,13 @@ impl Rgm {
             self.loads.leaving.get_mut(&node).map(|leaving| leaving.remove(name));
             self.dirty.extend(self.loads.on.get(&node).into_iter().flatten().cloned());
         }
+    }
+
+    /// What the node has room for has changed: groups that are meant to be there, and wait for room,
+    /// may go on, or have to look for another node.
+    pub(crate) fn stir_loaded(&mut self, node: &NodeName) {
+        let here: Vec<GroupName> = self.loads.on.get(node).into_iter().flatten().cloned().collect();
+        here.iter().for_each(|g| self.stir(g));
     }
 
     /// Groups on the nodes that this one is leaving.

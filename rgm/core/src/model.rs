@@ -18,7 +18,7 @@ pub struct Conf {
     pub(crate) generation: Generation,
     pub(crate) cluster: ClusterConf,
     pub(crate) nodes: BTreeMap<NodeName, NodeConf>,
-    pub(crate) types: BTreeMap<TypeName, ResourceType>,
+    pub(crate) types: BTreeMap<TypeName, Arc<ResourceType>>,
     /// Groups and resources are shared: whoever looks at one while it changes things holds it.
     pub(crate) groups: BTreeMap<GroupName, Arc<Group>>,
     pub(crate) resources: BTreeMap<ResourceName, Arc<Resource>>,
@@ -103,7 +103,7 @@ impl Conf {
         match write {
             Write::Put(Entry::Cluster(c)) => self.cluster.clone_from(c),
             Write::Put(Entry::Node(n)) => drop(self.nodes.insert(n.name.clone(), n.clone())),
-            Write::Put(Entry::Type(t)) => drop(self.types.insert(t.name.clone(), t.clone())),
+            Write::Put(Entry::Type(t)) => drop(self.types.insert(t.name.clone(), Arc::new(t.clone()))),
             Write::Put(Entry::Group(g)) => drop(self.groups.insert(g.name.clone(), Arc::new(g.clone()))),
             Write::Put(Entry::Resource(r)) => {
                 let r = Arc::new(r.clone());
@@ -171,11 +171,12 @@ impl Conf {
 
     /// The one registered type that `text` means: its full name, or an unambiguous abbreviation
     /// (reference 1.9).
-    pub fn resource_type(&self, text: &str) -> Result<&ResourceType, Refusal> {
+    pub fn resource_type(&self, text: &str) -> Result<&Arc<ResourceType>, Refusal> {
         if let Some(exact) = self.types.get(text) {
             return Ok(exact);
         }
-        let matches: Vec<&ResourceType> = self.types.values().filter(|t| t.name.answers_to(text)).collect();
+        let matches: Vec<&Arc<ResourceType>> =
+            self.types.values().filter(|t| t.name.answers_to(text)).collect();
         match matches.as_slice() {
             [one] => Ok(one),
             [] => {
@@ -193,7 +194,7 @@ impl Conf {
 
     /// The type of a resource. `load` and admission see to it that there is one.
     pub(crate) fn type_of(&self, resource: &Resource) -> Option<&ResourceType> {
-        self.types.get(&resource.type_name)
+        self.types.get(&resource.type_name).map(Arc::as_ref)
     }
 
     /// Resources of a group, by name.

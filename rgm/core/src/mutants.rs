@@ -52,8 +52,8 @@ mutants! {
     StopBeforeDependents,
     /// START does not wait for every PRENET_START of its group.
     StartBeforePrenet,
-    /// A resource whose hopes are being looked into counts as hopeless for those it waits for.
-    DespairMeanwhile,
+    /// START waits for the PRENET_START of a resource that will never run it.
+    WaitForTheHopeless,
     /// STOP does not wait for its own MONITOR_STOP.
     SkipMonitorStop,
     /// POSTNET_STOP does not wait for the other STOPs of the group.

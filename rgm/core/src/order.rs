@@ -8,6 +8,7 @@ use crate::{Action, Level, RequestId, Rgm, Token};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rgm_types::{Method, Millis, NodeName, Progress, PropName, Resource, ResourceName, ResourceType, Status};
 
@@ -101,7 +102,7 @@ impl Rgm {
         r: &Resource,
         rt: &ResourceType,
         node: &NodeName,
-        args: ValidateArgs,
+        args: Arc<ValidateArgs>,
     ) -> Token {
         let token = self.token();
         let timeout = timeout_of(r, rt, Method::Validate);
@@ -208,6 +209,7 @@ impl Rgm {
             c.phase = if turn { Phase::Prenet } else { Phase::Stopped };
             c.restart = c.restart.filter(|_| !turn);
         });
+        self.forget_updates(r, node);
     }
 
     /// It is certainly gone from the node.
@@ -217,9 +219,14 @@ impl Rgm {
             c.restart = None;
             c.remonitor = false;
             c.ignore_failed_start = false;
-            c.owed.update.clear();
             set_status(c, Status::Offline, "");
         });
+        self.forget_updates(r, node);
+    }
+
+    /// Nothing is up any more that UPDATE could tell of a change: START will see it.
+    fn forget_updates(&mut self, r: &Resource, node: &NodeName) {
+        self.with_cell(&r.name, node, |c| c.owed.update.clear());
         let of_it = |(x, n, _): &(ResourceName, NodeName, PropName)| *x == r.name && n == node;
         if self.conf.runs.get(&r.group).is_some_and(|run| run.updates.iter().any(of_it)) {
             self.with_run(&r.group, |run| run.updates.retain(|due| !of_it(due)));

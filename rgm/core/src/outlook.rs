@@ -16,6 +16,9 @@ use rgm_types::{Group, GroupName, GroupRun, Method, NodeName, Resource, Resource
 /// A cell's place, borrowed.
 type Spot<'a> = (&'a ResourceName, &'a NodeName);
 
+/// A group's place, borrowed.
+type Ground<'a> = (&'a GroupName, &'a NodeName);
+
 /// A group coming up (true) or going down on a node.
 pub(crate) type Passage<'a> = (&'a GroupName, &'a NodeName, bool);
 
@@ -23,10 +26,12 @@ pub(crate) type Passage<'a> = (&'a GroupName, &'a NodeName, bool);
 pub(crate) struct Outlook<'a> {
     pub(crate) rgm: &'a Rgm,
     plans: RefCell<BTreeMap<Spot<'a>, Plan>>,
+    gates: RefCell<BTreeMap<Spot<'a>, Option<Plan>>>,
     desires: RefCell<BTreeMap<Spot<'a>, Desire>>,
     hopeless: RefCell<BTreeMap<Spot<'a>, bool>>,
     frozen: RefCell<BTreeMap<&'a GroupName, Option<Place>>>,
-    scenes: RefCell<BTreeMap<(&'a GroupName, &'a NodeName), Rc<Scene<'a>>>>,
+    scenes: RefCell<BTreeMap<Ground<'a>, Rc<Scene<'a>>>>,
+    early: RefCell<BTreeMap<Ground<'a>, Rc<[&'a Resource]>>>,
     /// What groups wait for on a node. See `place/held.rs`.
     pub(crate) held: RefCell<BTreeMap<Passage<'a>, Option<Plan>>>,
     corners: RefCell<BTreeMap<&'a GroupName, Corner<'a>>>,
@@ -47,8 +52,6 @@ pub(crate) struct Scene<'a> {
     pub(crate) elsewhere: Option<NodeName>,
     /// A resource whose INIT, FINI or BOOT must run here before anything starts.
     pub(crate) owing: Option<ResourceName>,
-    /// Resources whose PRENET_START comes before any START.
-    pub(crate) early: Vec<&'a Resource>,
     /// Resources that are on their way down and not there yet.
     pub(crate) falling: Vec<(&'a Resource, &'a Cell)>,
 }
@@ -59,10 +62,12 @@ impl Rgm {
         Outlook {
             rgm: self,
             plans: RefCell::default(),
+            gates: RefCell::default(),
             desires: RefCell::default(),
             hopeless: RefCell::default(),
             frozen: RefCell::default(),
             scenes: RefCell::default(),
+            early: RefCell::default(),
             held: RefCell::default(),
             corners: RefCell::default(),
         }
@@ -238,7 +243,7 @@ impl<'a> Outlook<'a> {
             return *known;
         }
         // Whoever comes back here while it is being found hopes.
-        self.hopeless.borrow_mut().insert(spot, mutant!(self.rgm, DespairMeanwhile));
+        self.hopeless.borrow_mut().insert(spot, false);
         let hopeless = self.is_hopeless_anew(r, node);
         self.hopeless.borrow_mut().insert(spot, hopeless);
         hopeless
@@ -272,7 +277,30 @@ impl<'a> Outlook<'a> {
     /// It is down for good, or can go no further by itself.
     pub(crate) fn is_stuck(&self, r: &'a Resource, node: &'a NodeName) -> bool {
         let down = || !self.phase(r, node).is_up() && self.is_hopeless(r, node);
-        down() || matches!(self.plan(r, node), Plan::Blocked(_))
+        // Its group is to come down before it comes up again, and can not.
+        let kept_up = || self.is_draining(r, node) && self.stays_on(&r.group, node);
+        down() || self.is_blocked(r, node) || kept_up()
+    }
+
+    /// Of what is about to start, no more is asked than whether it may: not in which order.
+    fn is_blocked(&self, r: &'a Resource, node: &'a NodeName) -> bool {
+        if !self.starts_next(r, node) {
+            return matches!(self.plan(r, node), Plan::Blocked(_));
+        }
+        matches!(self.gate(r, node), Some(Plan::Blocked(_)))
+    }
+
+    /// What keeps a resource from starting on a node, whatever the others of its group there do.
+    pub(crate) fn gate(&self, r: &'a Resource, node: &'a NodeName) -> Option<Plan> {
+        let spot = (&r.name, node);
+        if let Some(known) = self.gates.borrow().get(&spot) {
+            return known.clone();
+        }
+        // Whoever comes back here while it is being found waits for it.
+        self.gates.borrow_mut().insert(spot, Some(Plan::Wait(Wait::Flight)));
+        let gate = self.gate_anew(r, node);
+        self.gates.borrow_mut().insert(spot, gate.clone());
+        gate
     }
 
     /// Where the instances are that an instance on `node` may depend on by `dep`.
@@ -330,11 +358,23 @@ impl<'a> Outlook<'a> {
         let scene = Rc::new(Scene {
             elsewhere: conf.and_then(|g| self.rgm.not_clear_elsewhere(g, node)),
             owing: conf.and_then(|g| self.rgm.owing(g, node)),
-            early: self.rgm.conf.members(group).filter(|x| self.is_early(x, node)).collect(),
             falling: self.falling(group, node),
         });
         self.scenes.borrow_mut().insert((group, node), Rc::clone(&scene));
         scene
+    }
+
+    /// Resources whose PRENET_START comes before any START of the group on the node.
+    ///
+    /// Whether they are hopeless is asked here, so nothing that finds out about hope may ask for this.
+    pub(crate) fn early(&self, group: &'a GroupName, node: &'a NodeName) -> Rc<[&'a Resource]> {
+        if let Some(known) = self.early.borrow().get(&(group, node)) {
+            return Rc::clone(known);
+        }
+        let early: Rc<[&'a Resource]> =
+            self.rgm.conf.members(group).filter(|x| self.is_early(x, node)).collect();
+        self.early.borrow_mut().insert((group, node), Rc::clone(&early));
+        early
     }
 
     /// Its PRENET_START is to come, and nothing in another group holds it up.
@@ -342,7 +382,7 @@ impl<'a> Outlook<'a> {
         if !self.declares(x, Method::PrenetStart)
             || self.phase(x, node) != Phase::Offline
             || self.desire(x, node) == Desire::Down
-            || self.is_hopeless(x, node)
+            || (self.is_hopeless(x, node) && !mutant!(self.rgm, WaitForTheHopeless))
         {
             return false;
         }

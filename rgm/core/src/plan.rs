@@ -90,26 +90,43 @@ impl<'a> Outlook<'a> {
     fn plan_anew(&self, r: &'a Resource, node: &'a NodeName) -> Plan {
         let empty = Cell::default();
         let cell = self.peek(r, node).unwrap_or(&empty);
-        if !self.rgm.is_up(node) {
-            return Plan::Rest;
-        }
-        let overlaps =
-            || mutant!(self.rgm, OverlapMonitorStart) && cell.running() == Some(Method::MonitorStart);
-        if cell.flight.is_some() && !overlaps() {
-            return Plan::Wait(Wait::Flight);
-        }
-        if cell.phase == Phase::StopFailed {
-            return Plan::Blocked(Block::StopFailed((r.name.clone(), node.clone())));
-        }
-        if cell.phase == Phase::Offline
-            && let Some(method) = self.rgm.owes(r, node).or(cell.owed.boot.then_some(Method::Boot))
-        {
-            return Plan::Run(method);
+        if let Some(plan) = self.plan_first(r, node, cell) {
+            return plan;
         }
         match self.desire(r, node) {
             Desire::Up => self.plan_up(r, node, cell),
             Desire::Down => self.plan_down(r, node, cell),
         }
+    }
+
+    /// What comes before anything that is wanted of it.
+    fn plan_first(&self, r: &'a Resource, node: &'a NodeName, cell: &Cell) -> Option<Plan> {
+        if !self.rgm.is_up(node) {
+            return Some(Plan::Rest);
+        }
+        let overlaps =
+            || mutant!(self.rgm, OverlapMonitorStart) && cell.running() == Some(Method::MonitorStart);
+        if cell.flight.is_some() && !overlaps() {
+            return Some(Plan::Wait(Wait::Flight));
+        }
+        if cell.phase == Phase::StopFailed {
+            return Some(Plan::Blocked(Block::StopFailed((r.name.clone(), node.clone()))));
+        }
+        if cell.phase == Phase::Offline
+            && let Some(method) = self.rgm.owes(r, node).or(cell.owed.boot.then_some(Method::Boot))
+        {
+            return Some(Plan::Run(method));
+        }
+        None
+    }
+
+    /// Its next step is one of starting, and nothing else comes before.
+    pub(crate) fn starts_next(&self, r: &'a Resource, node: &'a NodeName) -> bool {
+        let empty = Cell::default();
+        let cell = self.peek(r, node).unwrap_or(&empty);
+        matches!(cell.phase, Phase::Offline | Phase::Prenet)
+            && self.plan_first(r, node, cell).is_none()
+            && self.desire(r, node) == Desire::Up
     }
 
     fn plan_up(&self, r: &'a Resource, node: &'a NodeName, cell: &Cell) -> Plan {
@@ -122,28 +139,33 @@ impl<'a> Outlook<'a> {
         }
     }
 
-    fn plan_start(&self, r: &'a Resource, node: &'a NodeName, phase: Phase) -> Plan {
+    /// See [`Outlook::gate`], which asks this once.
+    pub(crate) fn gate_anew(&self, r: &'a Resource, node: &'a NodeName) -> Option<Plan> {
         if let Some(place) = self.frozen(&r.group)
             && !mutant!(self.rgm, StartWhileFrozen)
         {
-            return Plan::Blocked(Block::StopFailed(place));
+            return Some(Plan::Blocked(Block::StopFailed(place)));
         }
         if let Some(block) = self.dead_dependency(r, node) {
-            return Plan::Blocked(block);
+            return Some(Plan::Blocked(block));
         }
         let scene = self.scene(&r.group, node);
         if let Some(other) = scene.elsewhere.as_ref().filter(|_| !mutant!(self.rgm, SkipStopElsewhere)) {
-            return if self.stays_on(&r.group, other) {
+            return Some(if self.stays_on(&r.group, other) {
                 Plan::Blocked(Block::Elsewhere(other.clone()))
             } else {
                 Plan::Wait(Wait::Elsewhere(other.clone()))
-            };
+            });
         }
         if let Some(owing) = scene.owing.as_ref().filter(|_| !mutant!(self.rgm, StartBeforeInit)) {
-            return Plan::Wait(Wait::Owed(owing.clone()));
+            return Some(Plan::Wait(Wait::Owed(owing.clone())));
         }
-        if let Some(held) = self.held_up(&r.group, node) {
-            return held;
+        self.held_up(&r.group, node)
+    }
+
+    fn plan_start(&self, r: &'a Resource, node: &'a NodeName, phase: Phase) -> Plan {
+        if let Some(shut) = self.gate(r, node) {
+            return shut;
         }
         if let Some(foreign) = self.foreign_to_come(r, node) {
             return Plan::Wait(Wait::After(foreign));
@@ -154,7 +176,7 @@ impl<'a> Outlook<'a> {
                 None => Plan::Run(Method::PrenetStart),
             };
         }
-        if let Some(first) = scene.early.iter().find(|x| x.name != r.name)
+        if let Some(first) = self.early(&r.group, node).iter().find(|x| x.name != r.name)
             && !mutant!(self.rgm, StartBeforePrenet)
         {
             return Plan::Wait(Wait::After(first.name.clone()));

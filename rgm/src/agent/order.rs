@@ -105,7 +105,7 @@ fn call(order: &Order) -> Call {
         resource: order.resource.to_string(),
         type_name: order.type_name.to_string(),
         group: order.group.to_string(),
-        validate: order.validate.as_ref().map(arguments),
+        validate: order.validate.as_deref().map(arguments),
     }
 }
 

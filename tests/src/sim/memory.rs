@@ -4,7 +4,7 @@ use super::repo::Repo;
 use super::site::Site;
 use super::world::{Awaited, World};
 use rgm_core::cell::{Cell, Phase};
-use rgm_core::{Ending, Event, Order, Token};
+use rgm_core::{Action, Ending, Event, Order, Out, Token};
 use rgm_types::config::{Entry, Write};
 use rgm_types::{Command, ControlOp, GroupName, Key, Method, Millis, NodeName, Resource, ResourceName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +48,8 @@ pub(super) struct Memory {
     pub(super) aborted: BTreeSet<NodeName>,
     /// Failed stops that an operator vouches for, until the core takes his word.
     pub(super) vouched: BTreeSet<Place>,
+    /// Failed stops that were cleared, and came back: see `recall_failed_stops`.
+    pub(super) recalled: BTreeSet<Place>,
     /// Resources switched on or off in this step: an operation that has gone on may switch off what
     /// was ordered to start just before.
     pub(super) switched_off: BTreeSet<ResourceName>,
@@ -146,12 +148,15 @@ impl Memory {
 
     /// A failed stop that was cleared is there again for a president to whom a journal still tells of
     /// it: the safe side, as long as the word of the journal may be younger than the repository's.
-    pub(super) fn recall_failed_stops(sites: &mut BTreeMap<NodeName, Site>) {
-        for site in sites.values_mut() {
+    pub(super) fn recall_failed_stops(&mut self, sites: &mut BTreeMap<NodeName, Site>) {
+        for (node, site) in sites {
             let failed = site.journal.iter().filter(|(_, c)| c.phase == Phase::StopFailed);
             let failed: Vec<ResourceName> = failed.map(|(r, _)| r.clone()).collect();
             for r in failed {
-                site.instances.entry(r).or_default().stop_failed = true;
+                let instance = site.instances.entry(r.clone()).or_default();
+                if !std::mem::replace(&mut instance.stop_failed, true) {
+                    self.recalled.insert((r, node.clone()));
+                }
             }
         }
     }
@@ -180,7 +185,7 @@ impl World {
     }
 
     /// The president learns of an event. What he learns is in the commit that follows.
-    pub(super) fn learn(&mut self, event: &Event) {
+    pub(super) fn learn(&mut self, event: &Event, out: &Out) {
         match event {
             Event::MethodEnded { node, token, result } => {
                 if let Some(awaited) = self.awaited.remove(token).filter(|a| a.node == *node) {
@@ -201,13 +206,13 @@ impl World {
             }
             Event::Request { from, command: Command::Control { op, group, resource }, .. } => {
                 if matches!(op, ControlOp::Giveover | ControlOp::CheckGiveover) {
-                    self.note_asking(group, resource, from);
+                    self.note_asking(group, resource, from, out);
                 }
             }
             Event::PmfExceeded { node, resource, .. } => {
                 if let Some(r) = self.repo.resources.get(resource) {
                     let group = r.group.to_string();
-                    self.note_asking(&group, resource.as_str(), node);
+                    self.note_asking(&group, resource.as_str(), node, out);
                 }
             }
             Event::Request { .. }
@@ -218,7 +223,7 @@ impl World {
         }
     }
 
-    fn note_asking(&mut self, group: &str, resource: &str, from: &NodeName) {
+    fn note_asking(&mut self, group: &str, resource: &str, from: &NodeName, out: &Out) {
         let (Ok(mut group), Ok(resource)) = (GroupName::new(group), ResourceName::new(resource)) else {
             return;
         };
@@ -227,9 +232,14 @@ impl World {
         {
             group = target;
         }
-        // One that is under way lasts until its last MONITOR_CHECK is heard of.
-        let mut votes = self.memory.votes.values();
-        if !votes.any(|vote| vote.method == Method::MonitorCheck && vote.group == group) {
+        // One that is under way lasts until a MONITOR_CHECK has failed on its last candidate, or all
+        // are heard of. The next one asks anew, and hears nothing of what the former one asked.
+        let vetoed = self.memory.asking.get(&group).map(|asking| &asking.vetoed);
+        let of_group = |vote: &Vote| vote.method == Method::MonitorCheck && vote.group == group;
+        let counts = |vote: &Vote| of_group(vote) && vetoed.is_none_or(|v| !v.contains(&vote.node));
+        let asks = |a: &Action| matches!(a, Action::Run(order) if order.method == Method::MonitorCheck);
+        if out.actions.iter().any(asks) || !self.memory.votes.values().any(counts) {
+            self.memory.votes.retain(|_, vote| !of_group(vote));
             let asking = Asking { resource, from: from.clone(), vetoed: BTreeSet::new() };
             self.memory.asking.insert(group, asking);
         }

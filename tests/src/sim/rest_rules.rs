@@ -2,6 +2,7 @@
 
 use super::repo::{Dep, Flavour, Reach};
 use super::world::{Finding, World, finding};
+use rgm_core::invariants::Violation;
 use rgm_core::{Rgm, Token};
 use rgm_types::view::{GroupView, Snapshot};
 use rgm_types::{Group, GroupName, GroupState, Hold, Method, NodeName, Resource, ResourceName};
@@ -12,8 +13,20 @@ impl World {
         if let Some((id, command)) = self.open.first_key_value() {
             return finding("INV-08", format!("{id:?} was never answered: {command:?}"));
         }
-        if let Some(violation) = self.core.violations().first() {
-            return finding(violation.rule, violation.found.clone());
+        // A group that was started elsewhere once its failed stop was cleared may not run on both nodes,
+        // but a president whom a journal tells of the failed stop again has to believe it.
+        let stands = |(r, n): &&(ResourceName, NodeName)| {
+            self.sites.get(n).and_then(|s| s.instances.get(r)).is_some_and(|x| x.stop_failed)
+        };
+        let recalled = self.memory.recalled.iter().filter(stands);
+        let groups: Vec<&GroupName> =
+            recalled.filter_map(|(r, _)| Some(&self.repo.resources.get(r)?.group)).collect();
+        let believed = |v: &Violation| {
+            let of = |group: &&GroupName| v.found.starts_with(&format!("group {group} may run on"));
+            v.rule == "INV-01" && groups.iter().any(of)
+        };
+        if let Some(violation) = self.core.violations().into_iter().find(|v| !believed(v)) {
+            return finding(violation.rule, violation.found);
         }
         let snapshot = self.core.snapshot();
         self.check_memory_is_repository(&snapshot)?;

@@ -271,7 +271,7 @@ impl World {
         self.closing = None;
         self.memory.new_president();
         self.memory.recount(&self.sites);
-        Memory::recall_failed_stops(&mut self.sites);
+        self.memory.recall_failed_stops(&mut self.sites);
         self.awaited = self.sites.iter().filter(|(_, s)| s.up).flat_map(|(n, s)| flights(n, s)).collect();
         self.memory.all_boot(&self.repo, &self.sites);
         let up = self.sites.iter().filter(|(_, s)| s.up);
@@ -351,7 +351,7 @@ impl World {
             return self.change_president().map(|()| false);
         }
         self.check_refusals(event, &out)?;
-        self.learn(event);
+        self.learn(event, &out);
         let placed = self.check_decisions(event, &out)?;
         if !out.writes.is_empty() {
             self.note_changes(&out.writes);

@@ -79,7 +79,7 @@ impl Rgm {
             let rt = self.conf.resource_type(r.type_name.as_str())?.clone();
             let group =
                 named.iter().filter_map(|n| Some((n.clone(), new.props.get(n)?.to_string()))).collect();
-            let args = ValidateArgs { group, check: method_paths(&rt), ..ValidateArgs::default() };
+            let args = ValidateArgs { group, check: method_paths(&rt), ..ValidateArgs::default() }.into();
             let nodes = self.conf.init_nodes(&rt, &new).into_iter().filter(|n| self.is_up(n)).collect();
             change.effects.push(Effect::Update { resource: r.name.clone(), props: named.clone() });
             change.validate.push(Validation { resource: r, rt, nodes, args });

@@ -60,9 +60,9 @@ impl Change {
 #[derive(Debug, Clone)]
 pub(crate) struct Validation {
     pub(crate) resource: Resource,
-    pub(crate) rt: ResourceType,
+    pub(crate) rt: Arc<ResourceType>,
     pub(crate) nodes: Vec<NodeName>,
-    pub(crate) args: ValidateArgs,
+    pub(crate) args: Arc<ValidateArgs>,
 }
 
 /// What is done besides writing configuration.

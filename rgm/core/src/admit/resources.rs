@@ -58,7 +58,7 @@ impl Rgm {
         }
         let nodes = self.validation_nodes(&rt, &group, &name)?;
         let args = self.creation_args(&r, &rt, &group);
-        change.validate.push(Validation { resource: r.clone(), rt: rt.clone(), nodes, args });
+        change.validate.push(Validation { resource: r.clone(), rt: rt.clone(), nodes, args: args.into() });
         if group.managed && rt.has(Method::Init) {
             let nodes = self.conf.init_nodes(&rt, &group);
             change.effects.push(Effect::Owe { resource: name.clone(), nodes, method: Method::Init });
@@ -168,7 +168,7 @@ impl Rgm {
         if let Some(version) = named.iter().find(|n| n.is("Type_version")) {
             args.standard.push((version.clone(), new.type_version.clone()));
         }
-        change.validate.push(Validation { resource: new.clone(), rt, nodes, args });
+        change.validate.push(Validation { resource: new.clone(), rt, nodes, args: args.into() });
         change.writes.push(Write::Put(Entry::Resource(new)));
         change.effects.push(Effect::Update { resource: name.clone(), props: named });
         change.goals.push(resources_goal(&group.name, name));

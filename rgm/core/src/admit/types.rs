@@ -54,7 +54,7 @@ impl Rgm {
         rt_system: Option<bool>,
     ) -> Result<Change, Refusal> {
         let old = self.conf.resource_type(name)?;
-        let mut new = old.clone();
+        let mut new = ResourceType::clone(old);
         if let Some(on) = rt_system {
             new.rt_system = on;
         }

@@ -6,6 +6,7 @@ use crate::cell::Phase;
 use crate::value::{self, Limits};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rgm_types::{PropOp, Refusal, Resource, ResourceType, SchaErr, UpgradeTunability};
 
@@ -17,7 +18,7 @@ impl Rgm {
         r: &Resource,
         version: &str,
         remarks: &mut Vec<String>,
-    ) -> Result<(Resource, ResourceType), Refusal> {
+    ) -> Result<(Resource, Arc<ResourceType>), Refusal> {
         let old = self.conf.resource_type(r.type_name.as_str())?;
         let new = self.version_of(old, version)?.clone();
         if new.name == old.name {
@@ -48,8 +49,8 @@ impl Rgm {
         Ok((moved, new))
     }
 
-    fn version_of(&self, old: &ResourceType, version: &str) -> Result<&ResourceType, Refusal> {
-        let same = |t: &&ResourceType| t.vendor == old.vendor && t.base == old.base;
+    fn version_of(&self, old: &ResourceType, version: &str) -> Result<&Arc<ResourceType>, Refusal> {
+        let same = |t: &&Arc<ResourceType>| t.vendor == old.vendor && t.base == old.base;
         let found = self.conf.types.values().filter(same).find(|t| t.version == version);
         found.ok_or_else(|| {
             let known: Vec<&str> =

@@ -4,7 +4,6 @@ use crate::admit::Effect;
 use crate::board::Board;
 use crate::cell::Phase;
 use crate::ops::{Asker, Op, Stage};
-use crate::plan::Desire;
 use crate::{Action, Level, RequestId, Rgm};
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -55,6 +54,7 @@ impl Rgm {
             Write::Put(Entry::Node(node)) => {
                 self.nodes.entry(node.name.clone()).or_default();
                 self.freed = true;
+                self.stir_loaded(&node.name);
             }
             Write::Delete(Key::Node(name)) => drop(self.nodes.remove(name)),
             // Groups that an attribute concerns are judged one by one: see `Effect::Judge`.
@@ -133,6 +133,7 @@ impl Rgm {
     }
 
     /// UPDATE is owed wherever the resource is up or coming up; elsewhere START will see the new values.
+    /// Up is also what is about to stop: a president who takes over may know nothing of a reason to.
     /// The repository learns of it with the change itself: whoever takes over owes it too.
     fn owe_update(&mut self, name: &ResourceName, props: &BTreeSet<rgm_types::PropName>) {
         let Some(r) = self.conf.resources.get(name).cloned() else { return };
@@ -142,8 +143,8 @@ impl Rgm {
         let nodes: Vec<NodeName> = self.nodes_of_interest(&r.group).into_iter().cloned().collect();
         for node in nodes {
             let cell = self.cell(name, &node);
-            let coming = matches!(cell.running(), Some(Method::Start));
-            if (cell.phase.is_up() || coming) && self.desire(&r, &node) == Desire::Up {
+            let up = cell.phase.is_up() && cell.running() != Some(Method::Stop);
+            if up || cell.running() == Some(Method::Start) {
                 self.with_cell(name, &node, |c| c.owed.update.extend(props.iter().cloned()));
                 let due = props.iter().map(|p| (name.clone(), node.clone(), p.clone()));
                 if !mutant!(self, ForgetOwedUpdate) {
@@ -158,6 +159,8 @@ impl Rgm {
         self.with_run(&r.group, |run| run.stop_failed.remove(&(name.clone(), node.clone())));
         if self.cell(name, node).phase == Phase::StopFailed {
             self.offline(&r, node);
+            // Its room on the node is free again, too.
+            self.freed = true;
         }
         self.log(
             Level::Info,

@@ -179,7 +179,13 @@ impl Rgm {
         let Some(Op { stage: Stage::Check(h), .. }) = self.ops.get(&id) else { return };
         let Some(group) = self.conf.groups.get(&h.group).cloned() else { return };
         let verdicts = self.verdicts(&Layout::default(), &group, By::Itself);
-        let verdict = verdicts.into_iter().find(|v| v.node == h.candidate);
+        let mut verdict = verdicts.into_iter().find(|v| v.node == h.candidate);
+        // Pingpong_interval is time of day, which may have been set back.
+        if let Some(v) = &mut verdict
+            && self.barred_by_pingpong(&group, &h.resource).contains(&v.node)
+        {
+            v.rule = Rule::GaveUp(h.resource.clone());
+        }
         let fit = verdict.as_ref().is_some_and(|v| v.eligible() || v.rule == Rule::Here);
         let why = verdict.as_ref().map(|v| v.rule.to_string()).unwrap_or_default();
         let Some(verdict) = verdict.filter(|_| fit) else {

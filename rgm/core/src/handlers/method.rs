@@ -243,6 +243,7 @@ impl Rgm {
             }
         });
         self.motion(&r.group).draining.remove(node);
+        self.stir_loaded(node);
         if !hard {
             self.log(
                 Level::Error,

@@ -5,7 +5,7 @@ use crate::settle::PASSES_MAX;
 use crate::{Level, Rgm};
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use rgm_types::{Group, GroupName, Hold, Millis, NodeName};
@@ -87,7 +87,7 @@ impl Rgm {
             let rule = self.against(&layout, name, &node);
             // What is there already may stay although the other one did not stop.
             let stays = |rule: &Rule| matches!(rule, Rule::Stuck(_)) && !self.is_clear_on(name, &node);
-            let crowded = || self.is_crowded_out(group, &node).then(|| Rule::Full(String::from("load")));
+            let crowded = || self.crowded_out(group, &node).map(Rule::Full);
             if let Some(rule) = rule.filter(|rule| !stays(rule)).or_else(crowded) {
                 self.log(Level::Warn, format!("resource group {name} leaves node {node}"), &rule.to_string());
                 self.with_run(name, |run| run.wanted.remove(&node));

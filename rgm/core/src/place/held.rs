@@ -35,7 +35,7 @@ impl<'a> Outlook<'a> {
                 .filter(|_| !mutant!(self.rgm, StartBesideFoe))
                 .or_else(|| self.held_by_friend(group, node))
                 .or_else(|| self.held_by_order(group, node))
-                .or_else(|| self.rgm.held_by_load(group, node))
+                .or_else(|| self.rgm.held_by_load(group, node).map(|other| self.until_gone(other, node)))
         })
     }
 
@@ -64,10 +64,17 @@ impl<'a> Outlook<'a> {
 
     fn held_by_foe(&self, group: &'a GroupName, node: &'a NodeName) -> Option<Plan> {
         let foe = self.rgm.foes(group).into_iter().find(|foe| !self.rgm.is_clear_on(foe, node))?;
-        Some(match self.rgm.failed_to_stop(foe, node) {
-            true => Plan::Blocked(Block::Group(foe.clone())),
-            false => Plan::Wait(Wait::Group(foe.clone())),
-        })
+        Some(self.until_gone(foe, node))
+    }
+
+    /// A start that waits until another group has gone from the node: in vain where that one failed to
+    /// stop, or can not because of a third.
+    fn until_gone(&self, other: &'a GroupName, node: &'a NodeName) -> Plan {
+        if self.rgm.failed_to_stop(other, node) || self.rests_on(other, node) {
+            Plan::Blocked(Block::Group(other.clone()))
+        } else {
+            Plan::Wait(Wait::Group(other.clone()))
+        }
     }
 
     fn held_by_friend(&self, group: &'a GroupName, node: &'a NodeName) -> Option<Plan> {
