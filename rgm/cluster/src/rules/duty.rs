@@ -192,6 +192,12 @@ impl Duty {
                     }
                 }
             }
+            // Its own end is before this node, and is the end of its presidency: nobody can say from here
+            // that nothing runs here any more.
+            News::Gone(node) if *node == self.me => {
+                self.members.remove(node);
+                told.deposed = self.chair.is_some();
+            }
             News::Gone(node) => {
                 // Nothing it said before, and that is still on its way, counts any more.
                 let life = self.members.remove(node);

@@ -111,6 +111,16 @@ fn a_node_is_gone_by_its_registration_and_not_by_its_link() {
     assert_eq!(duty.absent(), [node("b")]);
 }
 
+#[test]
+fn a_president_whose_own_registration_goes_is_deposed_and_says_nothing_of_what_runs_there() {
+    let mut duty = duty();
+    duty.news(&elected("a", 5));
+    duty.sit(5, [&node("a"), &node("b")]);
+    assert_eq!(duty.news(&News::Gone(node("a"))), Told { deposed: true, ..Told::default() });
+    duty.rise();
+    assert_eq!(duty.turn(), None, "not again of that epoch");
+}
+
 /// A president that sees the registration of a node go to which there is a link.
 fn left() -> Duty {
     let mut duty = duty();
