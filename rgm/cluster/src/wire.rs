@@ -36,6 +36,10 @@ pub enum Wire {
     Ask {
         /// Names the question in its answers; counted by the node that asks.
         id: u64,
+        /// Which presidency is asked, for a question whose president is lost is not asked again if it
+        /// changes something. 0: of a version that does not say; any.
+        #[serde(default)]
+        epoch: u64,
         /// What is asked.
         request: Request,
         /// Who asks may change something.
@@ -54,7 +58,7 @@ pub enum Wire {
     Answer {
         /// To which question.
         id: u64,
-        /// What it is; `None`: whoever was asked is not the president.
+        /// What it is; `None`: whoever was asked is not the president, or not in that presidency.
         outcome: Option<Outcome>,
     },
 }

@@ -1,11 +1,16 @@
 //! What is asked on this node and answered by the president, wherever that is.
 //!
-//! A read that was cut off by the end of a president is asked again of the next one. A change is not:
-//! it may have been made, so whoever asked is told to look. While there is no president everything
-//! waits, and is refused when that takes too long.
+//! A read is asked again when the president changes. A change is not, for it may have been made: whoever
+//! has it still answers, though it is president no more. Only where that node is gone, or is not reached,
+//! whoever asked is told to look. While there is no president everything waits, and is refused when that
+//! takes too long.
+//!
+//! What this node hears of presidents, and what it hears of answers, comes by two ways. So a question is
+//! put to one presidency, and no later one of the same node takes it before this node has heard of it.
 
 use crate::ipc::{Answers, Asked};
 use rgm_api::rgm::{Outcome, Request};
+use rgm_cluster::member::Term;
 use rgm_cluster::wire::Wire;
 use rgm_types::{NodeName, Progress, Refusal, SchaErr};
 use std::collections::BTreeMap;
@@ -27,8 +32,8 @@ struct Open {
     privileged: bool,
     answers: Answers,
     since: Instant,
-    /// The president has it.
-    sent: bool,
+    /// The node that has it.
+    sent: Option<NodeName>,
 }
 
 impl Asks {
@@ -36,7 +41,7 @@ impl Asks {
     pub fn take(&mut self, asked: Asked) {
         let Asked { request, privileged, answers, .. } = asked;
         self.last += 1;
-        let open = Open { request, privileged, answers, since: Instant::now(), sent: false };
+        let open = Open { request, privileged, answers, since: Instant::now(), sent: None };
         self.open.insert(self.last, open);
     }
 
@@ -45,21 +50,22 @@ impl Asks {
         self.open.is_empty()
     }
 
-    /// Sends what was not sent yet; `send` says whether that was possible.
-    pub fn send(&mut self, mut send: impl FnMut(&Wire) -> bool) {
-        for (id, open) in self.open.iter_mut().filter(|(_, open)| !open.sent) {
+    /// Sends what was not sent yet, to that president; `send` says whether that was possible.
+    pub fn send(&mut self, president: &Term, mut send: impl FnMut(&Wire) -> bool) {
+        let epoch = president.epoch;
+        for (id, open) in self.open.iter_mut().filter(|(_, open)| open.sent.is_none()) {
             let Open { request, privileged, answers, .. } = &*open;
             let (request, privileged, more) = (request.clone(), *privileged, answers.more());
-            open.sent = send(&Wire::Ask { id: *id, request, privileged, more });
-            if !open.sent {
+            if !send(&Wire::Ask { id: *id, epoch, request, privileged, more }) {
                 return;
             }
+            open.sent = Some(president.node.clone());
         }
     }
 
     /// Takes out those that nobody had yet: this node, itself, is to answer.
     pub fn drain(&mut self, me: &NodeName) -> Vec<Asked> {
-        let (sent, unsent) = std::mem::take(&mut self.open).into_iter().partition(|(_, open)| open.sent);
+        let (sent, unsent) = std::mem::take(&mut self.open).into_iter().partition(|(_, open)| open.sent.is_some());
         self.open = sent;
         let unsent: BTreeMap<u64, Open> = unsent;
         let asked = unsent.into_values().map(|open| {
@@ -80,7 +86,7 @@ impl Asks {
     pub fn answer(&mut self, id: u64, outcome: Option<Outcome>) {
         let Some(outcome) = outcome else {
             if let Some(open) = self.open.get_mut(&id) {
-                open.sent = false;
+                open.sent = None;
             }
             return;
         };
@@ -89,25 +95,21 @@ impl Asks {
         }
     }
 
-    /// The president that had them is gone, or is not reached.
-    pub fn cut_off(&mut self) {
-        let changes = |open: &Open| match &open.request {
-            Request::Change { dry_run, .. }
-            | Request::RegisterType { dry_run, .. }
-            | Request::Fence { dry_run, .. } => !dry_run,
-            Request::ConfirmDead { .. } | Request::Leave {} | Request::Join {} => true,
-            Request::Get(_)
-            | Request::Snapshot {}
-            | Request::Explain { .. }
-            | Request::Events { .. }
-            | Request::Quorum {}
-            | Request::Info {} => false,
-        };
-        for open in self.open.values_mut().filter(|open| !changes(open)) {
-            open.sent = false;
+    /// Another one is president, or nobody.
+    pub fn ask_again(&mut self) {
+        for open in self.open.values_mut().filter(|open| !open.changes()) {
+            open.sent = None;
+        }
+    }
+
+    /// A node is gone, or is not reached: nothing it has is answered any more.
+    pub fn cut_off(&mut self, node: &NodeName) {
+        let has = |open: &Open| open.sent.as_ref() == Some(node);
+        for open in self.open.values_mut().filter(|open| has(open) && !open.changes()) {
+            open.sent = None;
         }
         self.refuse(
-            |open| open.sent,
+            has,
             || {
                 let message = "the president of the cluster was lost while it worked on this";
                 let hint = "see with status commands whether it was done; ask again if it was not";
@@ -119,7 +121,7 @@ impl Asks {
     /// Refuses those that have waited for a president too long.
     pub fn expire(&mut self) {
         self.refuse(
-            |open| !open.sent && open.since.elapsed() > WAIT,
+            |open| open.sent.is_none() && open.since.elapsed() > WAIT,
             || {
                 let message = format!("the cluster has had no president for {} s", WAIT.as_secs());
                 let hint = "see the log of rgmd on this node: does etcd answer, and are other nodes reached?";
@@ -132,6 +134,24 @@ impl Asks {
         let ids: Vec<u64> = self.open.iter().filter(|(_, open)| which(open)).map(|(id, _)| *id).collect();
         for id in ids {
             self.answer(id, Some(Err(refusal())));
+        }
+    }
+}
+
+impl Open {
+    /// To ask it again might do it twice.
+    fn changes(&self) -> bool {
+        match &self.request {
+            Request::Change { dry_run, .. }
+            | Request::RegisterType { dry_run, .. }
+            | Request::Fence { dry_run, .. } => !dry_run,
+            Request::ConfirmDead { .. } | Request::Leave {} | Request::Join {} => true,
+            Request::Get(_)
+            | Request::Snapshot {}
+            | Request::Explain { .. }
+            | Request::Events { .. }
+            | Request::Quorum {}
+            | Request::Info {} => false,
         }
     }
 }
@@ -154,10 +174,14 @@ mod tests {
         Request::Change { command, dry_run: false }
     }
 
-    fn sent(asks: &mut Asks) -> Vec<u64> {
+    fn president(node: &str) -> Term {
+        Term { node: NodeName::new(node).unwrap(), incarnation: 1, epoch: 5 }
+    }
+
+    fn sent(asks: &mut Asks, to: &str) -> Vec<u64> {
         let mut ids = Vec::new();
-        asks.send(|wire| {
-            let Wire::Ask { id, .. } = wire else { panic!("{wire:?}") };
+        asks.send(&president(to), |wire| {
+            let Wire::Ask { id, epoch: 5, .. } = wire else { panic!("{wire:?}") };
             ids.push(*id);
             true
         });
@@ -169,24 +193,38 @@ mod tests {
         let mut asks = Asks::default();
         let mut read = take(&mut asks, Request::Snapshot {});
         let mut changed = take(&mut asks, change());
-        assert_eq!(sent(&mut asks), [1, 2]);
-        assert_eq!(sent(&mut asks), [] as [u64; 0]);
-        asks.cut_off();
+        assert_eq!(sent(&mut asks, "b"), [1, 2]);
+        assert_eq!(sent(&mut asks, "b"), [] as [u64; 0]);
+        asks.cut_off(&president("b").node);
         assert_eq!(changed().unwrap().unwrap_err().code, SchaErr::Reconf);
         assert!(read().is_none());
-        assert_eq!(sent(&mut asks), [1]);
+        assert_eq!(sent(&mut asks, "c"), [1]);
+    }
+
+    #[test]
+    fn who_is_president_no_more_still_answers_what_it_was_to_change() {
+        let mut asks = Asks::default();
+        let _read = take(&mut asks, Request::Snapshot {});
+        let mut changed = take(&mut asks, change());
+        sent(&mut asks, "b");
+        asks.ask_again();
+        assert_eq!(sent(&mut asks, "c"), [1]);
+        asks.cut_off(&president("c").node);
+        assert!(changed().is_none());
+        asks.answer(2, Some(Err(Refusal::new(SchaErr::Busy, "no", ""))));
+        assert_eq!(changed().unwrap().unwrap_err().code, SchaErr::Busy);
     }
 
     #[test]
     fn what_nobody_had_yet_waits_for_the_next_president() {
         let mut asks = Asks::default();
         let mut changed = take(&mut asks, change());
-        asks.send(|_| false);
-        asks.cut_off();
+        asks.send(&president("b"), |_| false);
+        asks.cut_off(&president("b").node);
         asks.expire();
         assert!(changed().is_none());
-        assert_eq!(sent(&mut asks), [1]);
+        assert_eq!(sent(&mut asks, "b"), [1]);
         asks.answer(1, None);
-        assert_eq!(sent(&mut asks), [1], "another one was asked");
+        assert_eq!(sent(&mut asks, "b"), [1], "another one was asked");
     }
 }

@@ -36,6 +36,9 @@ use warden::Cases;
 /// How often questions that wait are looked at, and nodes that end themselves.
 const MIND: Duration = Duration::from_millis(200);
 
+/// A presidency of this node, and where questions to it go.
+type Seated = (u64, Sender<Asked>);
+
 /// See the module. All handles are the same post.
 #[derive(Clone)]
 pub struct Post(Rc<Inner>);
@@ -223,7 +226,8 @@ impl Post {
                     chair.calm.keep(on);
                 }
             }
-            News::Registered | News::Gone(_) | News::President(_) | News::Over(_) => {}
+            News::Gone(node) => self.0.state.borrow_mut().asks.cut_off(&node),
+            News::Registered | News::President(_) | News::Over(_) => {}
         }
         self.0.turn.notify_waiters();
     }
@@ -242,7 +246,7 @@ impl Post {
             Some(Term { node, epoch, .. }) => tracing::info!(epoch, "node {node} is president"),
             None => tracing::warn!("the cluster has no president"),
         }
-        self.0.state.borrow_mut().asks.cut_off();
+        self.0.state.borrow_mut().asks.ask_again();
         self.send_asks();
     }
 
@@ -267,9 +271,7 @@ impl Post {
                 if let Some(ended) = state.duty.down(&node) {
                     state.arrived(&ended, FromNode::Down);
                 }
-                if state.duty.elsewhere() == Some(&node) {
-                    state.asks.cut_off();
-                }
+                state.asks.cut_off(&node);
                 drop(state);
                 if waited {
                     // To a life that has ended no other link is made.
@@ -303,8 +305,11 @@ impl Post {
                     state.arrived(node, message);
                 }
             }
-            Wire::Ask { id, request, privileged, more } => {
-                spawn_local(self.clone().asked_from(node.clone(), id, request, privileged, more));
+            Wire::Ask { id, epoch, request, privileged, more } => {
+                let (answers, back) = Answers::new(more);
+                let asked = Asked { from: node.clone(), request, privileged, answers };
+                let chair = self.seated().filter(|(held, _)| epoch == 0 || epoch == *held);
+                spawn_local(self.clone().asked_from(id, chair, asked, back));
             }
             Wire::Progress { id, progress } => self.0.state.borrow().asks.progress(id, progress),
             Wire::Answer { id, outcome } => self.0.state.borrow_mut().asks.answer(id, outcome),
@@ -362,13 +367,13 @@ impl Post {
     }
 
     /// Epoch of the chair, and where questions go.
-    fn seated(&self) -> Option<(u64, Sender<Asked>)> {
+    fn seated(&self) -> Option<Seated> {
         let state = self.0.state.borrow();
         state.duty.chair().zip(state.chair.as_ref().map(|chair| chair.asked.clone()))
     }
 
     /// Puts a question to the president, this node. False: it is none any more.
-    async fn put(&self, (epoch, chair): (u64, Sender<Asked>), asked: Asked) -> bool {
+    async fn put(&self, (epoch, chair): Seated, asked: Asked) -> bool {
         if matches!(asked.request, Request::Fence { .. } | Request::ConfirmDead { .. }) {
             spawn_local(self.clone().about_fencing(epoch, asked));
             return true;
@@ -382,7 +387,7 @@ impl Post {
         let State { asks, duty, .. } = &mut *state;
         asks.expire();
         let Some(president) = duty.elsewhere() else { return };
-        asks.send(|wire| self.0.hub.send(president, &wire.encode()));
+        asks.send(president, |wire| self.0.hub.send(&president.node, &wire.encode()));
     }
 
     /// Sends what could not be sent, and believes in no life that must be over, now and then.
@@ -402,15 +407,15 @@ impl Post {
         }
     }
 
-    /// A question from another node, answered there.
-    async fn asked_from(self, node: NodeName, id: u64, request: Request, privileged: bool, more: bool) {
+    /// A question from another node, answered there: by the presidency that it was put to.
+    async fn asked_from(self, id: u64, chair: Option<Seated>, asked: Asked, mut back: UnboundedReceiver<Answer>) {
+        let node = asked.from.clone();
         let say = |wire: Wire| self.0.hub.send(&node, &wire.encode());
-        let Some(chair) = self.seated() else {
-            say(Wire::Answer { id, outcome: None });
-            return;
+        let taken = match chair {
+            Some(chair) => self.put(chair, asked).await,
+            None => false,
         };
-        let (answers, mut back) = Answers::new(more);
-        if !self.put(chair, Asked { from: node.clone(), request, privileged, answers }).await {
+        if !taken {
             say(Wire::Answer { id, outcome: None });
             return;
         }

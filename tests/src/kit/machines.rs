@@ -242,14 +242,6 @@ impl Site {
         })
     }
 
-    /// Waits until the machine has heard of that presidency. Before, it may be about to hear that the
-    /// former president is gone, and then calls lost whatever is asked there.
-    pub fn wait_heard(&self, number: usize, epoch: u64) -> Result<()> {
-        let machine = self.machine(number)?;
-        let heard = || machine.presidency().is_some_and(|(heard, _)| heard >= epoch);
-        until(&format!("{} has heard of epoch {epoch}", machine.name), || Ok(heard().then_some(())))
-    }
-
     /// Cuts the power of a machine, its etcd included.
     pub fn cut_power(&mut self, number: usize) -> Result<()> {
         let machine = self.machines.get_mut(number).context("no such machine")?;

@@ -123,9 +123,9 @@ impl Duty {
         self.chair.as_ref().map(|chair| chair.epoch)
     }
 
-    /// Who is president on another node.
-    pub fn elsewhere(&self) -> Option<&NodeName> {
-        self.term.as_ref().filter(|term| !self.is_mine(term)).map(|term| &term.node)
+    /// Who is president, if that is another node.
+    pub fn elsewhere(&self) -> Option<&Term> {
+        self.term.as_ref().filter(|term| !self.is_mine(term))
     }
 
     fn is_mine(&self, term: &Term) -> bool {
