@@ -354,8 +354,10 @@ impl Seat<'_> {
         tracing::info!(epoch, "this node is president no more");
         match stand_back {
             Some(span) => member.ask(Errand::StandBack(epoch, span)),
-            None if end == End::SteppedDown => member.ask(Errand::Resign(epoch)),
-            None => {}
+            // It withdraws, and is not to be elected once more before that.
+            None if end == End::Told => {}
+            // Whatever the chair was given up for: as long as the key is this node's there is no other one.
+            None => member.ask(Errand::Resign(epoch)),
         }
         Ok(end)
     }

@@ -84,7 +84,7 @@ impl World {
             Main::Fenced(case, tries) => self.strike_fenced(node, case, tries),
             Main::Deposed(epoch) => {
                 if self.president(node).is_some_and(|p| p.epoch == epoch) {
-                    self.rise(node, false);
+                    self.rise(node);
                 }
             }
             Main::Asked(command, colour) => self.asked(node, command, colour),
@@ -98,7 +98,7 @@ impl World {
         let notices = self.chance.percent(50);
         let Some(president) = self.president(node).filter(|p| p.epoch == epoch && p.loaded) else { return };
         if president.deposed && notices {
-            return self.rise(node, false);
+            return self.rise(node);
         }
         what(self);
     }
@@ -263,7 +263,7 @@ impl World {
                 self.unblock(node);
             }
             (Purpose::Load, _) => {
-                self.rise(node, true);
+                self.rise(node);
                 self.unblock(node);
             }
             (Purpose::Commit, Some(Answer::Committed(done))) => self.committed(node, done),
@@ -313,18 +313,19 @@ impl World {
         }
     }
 
-    /// Gives the chair up, at its own wish perhaps.
-    pub(super) fn rise(&mut self, node: usize, stepped_down: bool) {
+    /// Gives the chair up, and the key with it, unless it is about to withdraw.
+    pub(super) fn rise(&mut self, node: usize) {
         self.ledger.opening_under_way = false;
         let Some(rgmd) = self.rgmd(node) else { return };
         let Some(president) = rgmd.president.take() else { return };
         rgmd.duty.rise();
+        let ends = rgmd.ending != Ending::No;
         let epoch = president.epoch;
         self.tell(|| format!("n{} presides no more, epoch {epoch}", node + 1));
         match self.stood_back(node) {
             Some(span) => self.errand(node, Task::StandBack(epoch, span)),
-            None if stepped_down => self.errand(node, Task::Resign(epoch)),
-            None => {}
+            None if ends => {}
+            None => self.errand(node, Task::Resign(epoch)),
         }
         self.take_turn(node);
     }
@@ -342,7 +343,7 @@ impl World {
             return self.end_life(node, back);
         }
         rgmd.ending = Ending::Idle { until };
-        self.rise(node, false);
+        self.rise(node);
         self.errand(node, Task::Withdraw);
         self.main(node, Main::Idle);
     }

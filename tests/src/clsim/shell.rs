@@ -156,7 +156,7 @@ impl World {
             if let Some(Asked::Colour(colour)) = asked.filter(|_| certain) {
                 self.ledger.colour_refused(&colour);
             }
-            self.rise(node, true);
+            self.rise(node);
             return self.unblock(node);
         }
         president.pending = keep_last(std::mem::take(&mut step.writes));
