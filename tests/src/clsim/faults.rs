@@ -80,8 +80,8 @@ impl World {
             }
             Fault::Kill { node, back } => self.end_life(node, back * MS),
             Fault::KillInStep { half, back } => self.weather.half = Some((half, back * MS)),
-            // On a machine that stands still nobody kills anybody.
-            Fault::KillPmfd { node } if self.machines[node].is_frozen(now) => {}
+            // On a machine that stands still nobody kills anybody, and when it goes on pmfd comes first.
+            Fault::KillPmfd { node } if self.machines[node].frozen_until >= now => {}
             Fault::KillPmfd { node } => self.kill_pmfd(node),
             Fault::Term { node, back } => {
                 self.ledger.backs.insert(node, back * MS);

@@ -85,8 +85,8 @@ impl World {
             (Timer::Begin, Phase::Ended) => self.begin_life(node),
             (Timer::Obtain, Phase::Obtaining) => self.obtain(node),
             (Timer::Renew, Phase::Registering | Phase::Following) => self.renew(node),
-            (Timer::Register, Phase::Registering) => self.register(node),
-            (Timer::Look, Phase::Following) => self.look(node),
+            (Timer::Register, Phase::Registering) if !self.is_registering(node) => self.register(node),
+            (Timer::Look, Phase::Following) if !self.is_looking(node) => self.look(node),
             (Timer::Park { deadline, revoke, until }, Phase::Parking) => {
                 self.park_armed(node, deadline, revoke, until);
             }
@@ -153,7 +153,34 @@ impl World {
         }
         member.phase = Phase::Obtaining;
         member.tenure.ask(now);
+        self.begins_anew(node);
         self.ask(node, Purpose::Grant, Request::Grant(ttl_s), limit);
+    }
+
+    fn is_registering(&self, node: usize) -> bool {
+        let asks = self.machines[node].rgmd.as_ref().map(|rgmd| &rgmd.asks);
+        let registers = |purpose: &Purpose| matches!(purpose, Purpose::Place | Purpose::Register { .. });
+        asks.is_some_and(|asks| asks.values().any(registers))
+    }
+
+    fn is_looking(&self, node: usize) -> bool {
+        let Some(rgmd) = &self.machines[node].rgmd else { return false };
+        let looks = |purpose: &Purpose| matches!(purpose, Purpose::Look | Purpose::Watch(_));
+        rgmd.member.as_ref().is_some_and(|member| member.watch.is_some()) || rgmd.asks.values().any(looks)
+    }
+
+    /// Whatever it was told, or was doing, under a lease that is over is dropped.
+    fn begins_anew(&mut self, node: usize) {
+        let Some(rgmd) = self.machines[node].rgmd.as_mut() else { return };
+        rgmd.asks.retain(|_, purpose| {
+            use Purpose::{Look, Part, Place, Progress, Register, Watch};
+            !matches!(purpose, Place | Register { .. } | Look | Watch(_) | Progress(_) | Part)
+        });
+        let Some(member) = rgmd.member.as_mut() else { return };
+        member.writing = false;
+        member.changes.clear();
+        let watch = member.watch.take();
+        watch.into_iter().for_each(|watch| drop(self.watchers.remove(&watch)));
     }
 
     fn granted(&mut self, node: usize, answer: Option<Answer>) {
