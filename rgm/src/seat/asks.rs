@@ -65,7 +65,8 @@ impl Asks {
 
     /// Takes out those that nobody had yet: this node, itself, is to answer.
     pub fn drain(&mut self, me: &NodeName) -> Vec<Asked> {
-        let (sent, unsent) = std::mem::take(&mut self.open).into_iter().partition(|(_, open)| open.sent.is_some());
+        let (sent, unsent) =
+            std::mem::take(&mut self.open).into_iter().partition(|(_, open)| open.sent.is_some());
         self.open = sent;
         let unsent: BTreeMap<u64, Open> = unsent;
         let asked = unsent.into_values().map(|open| {
@@ -108,14 +109,11 @@ impl Asks {
         for open in self.open.values_mut().filter(|open| has(open) && !open.changes()) {
             open.sent = None;
         }
-        self.refuse(
-            has,
-            || {
-                let message = "the president of the cluster was lost while it worked on this";
-                let hint = "see with status commands whether it was done; ask again if it was not";
-                Refusal::new(SchaErr::Reconf, message, hint)
-            },
-        );
+        self.refuse(has, || {
+            let message = "the president of the cluster was lost while it worked on this";
+            let hint = "see with status commands whether it was done; ask again if it was not";
+            Refusal::new(SchaErr::Reconf, message, hint)
+        });
     }
 
     /// Refuses those that have waited for a president too long.

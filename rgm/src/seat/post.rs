@@ -408,7 +408,13 @@ impl Post {
     }
 
     /// A question from another node, answered there: by the presidency that it was put to.
-    async fn asked_from(self, id: u64, chair: Option<Seated>, asked: Asked, mut back: UnboundedReceiver<Answer>) {
+    async fn asked_from(
+        self,
+        id: u64,
+        chair: Option<Seated>,
+        asked: Asked,
+        mut back: UnboundedReceiver<Answer>,
+    ) {
         let node = asked.from.clone();
         let say = |wire: Wire| self.0.hub.send(&node, &wire.encode());
         let taken = match chair {
