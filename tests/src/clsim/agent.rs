@@ -158,7 +158,10 @@ impl World {
         if !machine.pmfd.up {
             return Armed::NoAnswer;
         }
-        if machine.pmfd.fired && !after {
+        // From the moment of the deadline, whether pmfd has noticed it yet or not.
+        let now = machine.boot_clock(self.now);
+        let dead = machine.pmfd.fired || machine.pmfd.deadline.is_some_and(|deadline| deadline <= now);
+        if dead && !after {
             return Armed::Fired;
         }
         if machine.pmfd.fired {
