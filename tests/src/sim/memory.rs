@@ -170,11 +170,15 @@ impl Memory {
     }
 
     fn forget_resource(&mut self, r: &ResourceName) {
+        self.owe_nothing(r);
+        self.restarts.retain(|(name, _), _| name != r);
+    }
+
+    fn owe_nothing(&mut self, r: &ResourceName) {
         for due in [&mut self.init_due, &mut self.boot_due, &mut self.update_due, &mut self.restarting] {
             due.retain(|(name, _)| name != r);
         }
         self.restart_due.retain(|(name, _), _| name != r);
-        self.restarts.retain(|(name, _), _| name != r);
     }
 }
 
@@ -293,12 +297,14 @@ impl World {
     }
 
     /// A resource that had asked for its restart is up again: those with a restart dependency on it
-    /// are restarted too.
+    /// are restarted too, unless any instance will do and another one was up all the time.
     fn restarted(&mut self, place: &Place) {
         if !self.memory.restarting.remove(place) {
             return;
         }
         let Some(r) = self.repo.resources.get(&place.0) else { return };
+        let others = self.repo.nodes.keys().filter(|node| **node != place.1);
+        let alone = !{ others }.any(|node| self.instance(node, &r.name).up);
         let mut due = Vec::new();
         for x in self.repo.around(r) {
             for node in self.repo.nodes.keys() {
@@ -306,7 +312,10 @@ impl World {
                 let of_it = |d: &super::repo::Dep| {
                     d.on == r.name
                         && d.flavour == super::repo::Flavour::Restart
-                        && (d.reach == super::repo::Reach::Any || *node == place.1)
+                        && match d.reach {
+                            super::repo::Reach::Any => alone,
+                            super::repo::Reach::Local => *node == place.1,
+                        }
                 };
                 let suspended = self.repo.groups.get(&x.group).is_some_and(|g| g.suspended);
                 if deps.iter().any(of_it) && self.instance(node, &x.name).up && !suspended {
@@ -332,7 +341,8 @@ impl World {
                     if g.managed && !was {
                         members.iter().for_each(|r| self.owe_init(r));
                     } else if !g.managed {
-                        members.iter().for_each(|r| self.memory.forget_resource(r));
+                        // Not what counts for Retry_count, which was so.
+                        members.iter().for_each(|r| self.memory.owe_nothing(r));
                     }
                 }
                 Write::Put(Entry::Resource(r)) => self.note_resource(r),

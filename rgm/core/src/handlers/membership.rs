@@ -1,6 +1,6 @@
 //! Nodes that come and go (reference 5.8).
 
-use crate::cell::{Cell, Phase};
+use crate::cell::{Cell, Phase, Restart};
 use crate::model::FailoverMode;
 use crate::order::Flown;
 use crate::{Ending, Level, MethodResult, NodeReport, Rgm, Token};
@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use rgm_types::{Group, GroupName, GroupRun, Hold, Method, Millis, NodeName, ResourceName};
+use rgm_types::{Group, GroupName, GroupRun, Hold, Method, Millis, NodeName, Resource, ResourceName};
 
 impl Rgm {
     /// The first event. When every node that is there has just booted, the whole cluster has.
@@ -141,17 +141,31 @@ impl Rgm {
         }
         let forgets = mutant!(self, ForgetStopFailed) && cell.phase == Phase::StopFailed;
         self.with_cell(name, node, |c| *c = if forgets { Cell::default() } else { cell.clone() });
-        let starts = matches!(cell.running(), Some(Method::PrenetStart | Method::Start));
-        if starts || cell.phase != Phase::Offline {
-            // Nothing starts before its INIT: that it had run could not be stored, and is known by this.
-            let init = (name.clone(), node.clone(), Method::Init);
-            self.with_run(&r.group, |run| run.owed.remove(&init));
-        }
+        self.judge_init(&r, node, cell);
         if cell.phase == Phase::StopFailed && self.conf.failover_mode(&r) == FailoverMode::Hard {
             let rule = format!(
                 "a stop of resource {name} had failed, its Failover_mode is HARD, and the node is still there"
             );
             self.abort(&r, node, &rule);
+        }
+    }
+
+    /// Nothing starts before its INIT. So where something of the resource runs, its INIT has run, and only
+    /// could not be stored. Not so where it goes down: that may be of before its group was unmanaged and
+    /// managed again, and the journal not have been told of the rest. Then it goes all the way down, and
+    /// INIT runs behind that, once more perhaps.
+    fn judge_init(&mut self, r: &Resource, node: &NodeName, cell: &Cell) {
+        let init = (r.name.clone(), node.clone(), Method::Init);
+        if !self.conf.runs.get(&r.group).is_some_and(|run| run.owed.contains(&init)) {
+            return;
+        }
+        let running = cell.running();
+        if cell.phase == Phase::Stopped || matches!(running, Some(Method::Stop | Method::PostnetStop)) {
+            self.with_cell(&r.name, node, |c| c.restart = c.restart.map(|_| Restart::Whole));
+        } else if cell.phase != Phase::Offline
+            || matches!(running, Some(Method::PrenetStart | Method::Start))
+        {
+            self.with_run(&r.group, |run| run.owed.remove(&init));
         }
     }
 
