@@ -225,19 +225,8 @@ impl Rgm {
         node: &NodeName,
         mut short: Vec<(&str, u64)>,
     ) -> Option<Vec<GroupName>> {
-        let priority = self.conf.group_int(group, "Priority");
-        let there = self.loads.on.get(node).into_iter().flatten();
-        let groups = there.filter(|g| self.hosts(layout, g, node)).filter_map(|g| self.conf.get_group(g));
-        let lower = groups.filter(|g| self.conf.group_int(g, "Priority") < priority);
-        // It would have to follow one that it has to be with.
-        let followed = self.followed_by(&group.name);
-        let may_go = |g: &&Group| !self.has_mode(g, "Never") && !followed.contains(&g.name);
-        let mut victims: Vec<&Group> = lower.filter(may_go).collect();
-        victims.sort_by_key(|g| {
-            (!self.has_mode(g, "No_Cost"), self.conf.group_int(g, "Priority"), g.name.clone())
-        });
         let mut gone = Vec::new();
-        for victim in victims {
+        for victim in self.preemptible(layout, group, node) {
             let mut helps = false;
             for (name, missing) in short.iter_mut().filter(|(_, missing)| *missing > 0) {
                 let factors = self.loads.factors(&victim.name).iter();
@@ -253,6 +242,23 @@ impl Rgm {
             }
         }
         None
+    }
+
+    /// Groups on the node that may have to leave it for this one, whoever costs least first. None that it
+    /// has to be with itself, nor that another one has to be with which is of no lower Priority.
+    fn preemptible(&self, layout: &Layout, group: &Group, node: &NodeName) -> Vec<&Group> {
+        let priority = self.conf.group_int(group, "Priority");
+        let there = self.loads.on.get(node).into_iter().flatten();
+        let groups = there.filter(|g| self.hosts(layout, g, node)).filter_map(|g| self.conf.get_group(g));
+        let (mut lower, others): (Vec<&Group>, Vec<&Group>) =
+            groups.partition(|g| self.conf.group_int(g, "Priority") < priority);
+        let with = others.iter().map(|g| &g.name).chain([&group.name]);
+        let followed: BTreeSet<&GroupName> = with.flat_map(|g| self.followed_by(g)).collect();
+        lower.retain(|g| !self.has_mode(g, "Never") && !followed.contains(&g.name));
+        lower.sort_by_key(|g| {
+            (!self.has_mode(g, "No_Cost"), self.conf.group_int(g, "Priority"), g.name.clone())
+        });
+        lower
     }
 
     fn has_mode(&self, group: &Group, word: &str) -> bool {

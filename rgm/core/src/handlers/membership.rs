@@ -162,8 +162,7 @@ impl Rgm {
         let running = cell.running();
         if cell.phase == Phase::Stopped || matches!(running, Some(Method::Stop | Method::PostnetStop)) {
             self.with_cell(&r.name, node, |c| c.restart = c.restart.map(|_| Restart::Whole));
-        } else if cell.phase != Phase::Offline
-            || matches!(running, Some(Method::PrenetStart | Method::Start))
+        } else if cell.phase != Phase::Offline || matches!(running, Some(Method::PrenetStart | Method::Start))
         {
             self.with_run(&r.group, |run| run.owed.remove(&init));
         }
