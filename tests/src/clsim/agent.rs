@@ -241,16 +241,19 @@ impl World {
         }
     }
 
-    /// A machine goes on: pmfd is the first to do something.
+    /// A machine goes on: pmfd is the first to do something. So on every one that goes on at this moment.
     pub(super) fn thaw(&mut self, node: usize) {
         if self.machines[node].is_frozen(self.now) || !self.machines[node].on {
             return;
         }
-        let now = self.machines[node].boot_clock(self.now);
-        let pmfd = &self.machines[node].pmfd;
-        if pmfd.up && pmfd.deadline.is_some_and(|deadline| deadline <= now) {
-            self.fire(node);
-        }
+        let goes_on = |node: &usize| {
+            let machine = &self.machines[*node];
+            let now = machine.boot_clock(self.now);
+            let overdue = machine.pmfd.deadline.is_some_and(|deadline| deadline <= now);
+            machine.on && machine.frozen_until == self.now && machine.pmfd.up && overdue
+        };
+        let overdue: Vec<usize> = self.nodes().into_iter().filter(goes_on).collect();
+        overdue.into_iter().for_each(|node| self.fire(node));
         self.check_all_alone();
     }
 

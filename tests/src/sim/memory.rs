@@ -208,8 +208,10 @@ impl World {
                 self.memory.barred.retain(|_, until| *until > now);
                 self.memory.votes.retain(|_, v| v.deadline > now);
             }
-            Event::Request { from, command: Command::Control { op, group, resource }, .. } => {
-                if matches!(op, ControlOp::Giveover | ControlOp::CheckGiveover) {
+            Event::Request { id, from, command: Command::Control { op, group, resource } } => {
+                let mut answers = out.replies.iter().filter(|(to, _)| to == id);
+                let refused = answers.any(|(_, answer)| answer.as_ref().is_err_and(|r| !r.begun));
+                if matches!(op, ControlOp::Giveover | ControlOp::CheckGiveover) && !refused {
                     self.note_asking(group, resource, from, out);
                 }
             }

@@ -261,10 +261,16 @@ impl World {
             (&self.memory.boot_due, "BOOT"),
             (&self.memory.update_due, "UPDATE"),
         ];
+        // What is to go down, for a restart perhaps, and can't learns of a change when that is over.
+        let falls = |r: &ResourceName, n: &NodeName| {
+            let meant = |r: &Resource| r.enabled.on_at(n) && self.repo.wants(&r.group, n);
+            let told = self.sites.get(n).and_then(|site| site.told(r));
+            told.is_some_and(|cell| cell.restart.is_some()) || !self.repo.resources.get(r).is_some_and(meant)
+        };
         for (due, name) in debts {
             let open = due.iter().find(|(r, n)| {
                 let group = of_group(r);
-                let alive = self.up_nodes().contains(n);
+                let alive = self.up_nodes().contains(n) && !(name == "UPDATE" && falls(r, n));
                 alive && group.is_some_and(|g| self.frozen(&g).is_none())
             });
             if let Some((r, n)) = open {
