@@ -53,6 +53,9 @@ pub(super) struct Memory {
     /// Resources switched on or off in this step: an operation that has gone on may switch off what
     /// was ordered to start just before.
     pub(super) switched_off: BTreeSet<ResourceName>,
+    /// Nodes that groups left in the last step, which may have been of a later command of a batch than
+    /// what was ordered in it.
+    pub(super) left: BTreeSet<(GroupName, NodeName)>,
     /// Orders that were on their way when a group, and perhaps its affinities, changed.
     pub(super) older: BTreeSet<Token>,
     /// VALIDATEs and MONITOR_CHECKs the core waits for.
@@ -331,6 +334,8 @@ impl World {
     /// What is about to be committed, held against what was.
     pub(super) fn note_changes(&mut self, writes: &[Write]) {
         self.memory.switched_off.clear();
+        self.memory.left.clear();
+        let in_batch = self.open.values().any(|command| matches!(command, Command::Batch { .. }));
         for write in writes {
             match write {
                 Write::Put(Entry::Group(g)) => {
@@ -356,6 +361,9 @@ impl World {
                 Write::Put(Entry::Run(g, run)) => {
                     let old = self.repo.runs.get(g).map(|old| old.stop_failed.clone()).unwrap_or_default();
                     old.difference(&run.stop_failed).for_each(|place| self.note_cleared(place));
+                    let was = self.repo.runs.get(g).filter(|_| in_batch).map(|old| &old.wanted);
+                    let left = was.into_iter().flat_map(|was| was.difference(&run.wanted));
+                    self.memory.left.extend(left.map(|node| (g.clone(), node.clone())));
                 }
                 Write::Put(Entry::Cluster(_) | Entry::Node(_) | Entry::Type(_) | Entry::Attrs(..))
                 | Write::Delete(Key::Cluster | Key::Node(_) | Key::Type(_) | Key::Run(_) | Key::Attrs(_)) => {

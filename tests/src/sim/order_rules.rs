@@ -31,7 +31,8 @@ impl World {
         if needs_switch && !self.repo.groups.get(&r.group).is_some_and(|g| g.managed) {
             return finding("CONF", format!("{} is ordered while its group is unmanaged", what()));
         }
-        if starts && !self.repo.wants(&r.group, &order.node) {
+        let left = self.memory.left.contains(&(r.group.clone(), order.node.clone()));
+        if starts && !self.repo.wants(&r.group, &order.node) && !left {
             return finding("CONF", format!("{} is ordered where the group is not meant to be", what()));
         }
         match order.method {
