@@ -384,11 +384,10 @@ impl Conf {
         self.link_foreign(name);
     }
 
-    /// A resource of a group is no more.
+    /// A resource of a group is no more. What gave way to it in its own group need not any more, either.
     pub(crate) fn unlink_resource(&mut self, r: &ResourceName, group: &GroupName) {
         self.links.forget_resource(r);
-        self.link_foreign(group);
-        self.loosen(group);
+        self.relink_group(group);
     }
 
     fn link_foreign(&mut self, name: &GroupName) {
