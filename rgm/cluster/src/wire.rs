@@ -34,7 +34,7 @@ pub enum Wire {
     },
     /// Somebody on a node asks the president something.
     Ask {
-        /// Names the question in its answers; counted by the node that asks.
+        /// Names the question in its answers; given by the node that asks, and never again by it.
         id: u64,
         /// Which presidency is asked, for a question whose president is lost is not asked again if it
         /// changes something. 0: of a version that does not say; any.

@@ -36,7 +36,16 @@ struct Open {
     sent: Option<NodeName>,
 }
 
+/// More questions than a life asks in a millisecond.
+const LIFE_BITS: u32 = 20;
+
 impl Asks {
+    /// Of this life of a node, which began at that time. No other one gives a question the same number,
+    /// for a president may still work on what a former life has asked, and answers that.
+    pub fn new(incarnation: u64) -> Self {
+        Self { last: incarnation << LIFE_BITS, ..Self::default() }
+    }
+
     /// Takes a question; it is sent by [`Asks::send`].
     pub fn take(&mut self, asked: Asked) {
         let Asked { request, privileged, answers, .. } = asked;
@@ -211,6 +220,18 @@ mod tests {
         assert!(changed().is_none());
         asks.answer(2, Some(Err(Refusal::new(SchaErr::Busy, "no", ""))));
         assert_eq!(changed().unwrap().unwrap_err().code, SchaErr::Busy);
+    }
+
+    #[test]
+    fn the_answer_to_a_former_life_is_none_to_this_one() {
+        let [mut former, mut asks] = [1_795_412_463_807, 1_795_412_463_808].map(Asks::new);
+        let _gone = take(&mut former, change());
+        let mut changed = take(&mut asks, change());
+        let (old, new) = (sent(&mut former, "b")[0], sent(&mut asks, "b")[0]);
+        asks.answer(old, Some(Err(Refusal::new(SchaErr::Busy, "no", ""))));
+        assert!(changed().is_none());
+        asks.answer(new, Some(Err(Refusal::new(SchaErr::Busy, "no", ""))));
+        assert!(changed().is_some());
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Post {
     /// Of this life of a node.
     pub fn new(me: &NodeName, incarnation: u64, hub: Hub, means: Means) -> Self {
         let duty = Duty::new(me.clone(), incarnation);
-        let (cases, asks) = (Cases::default(), Asks::default());
+        let (cases, asks) = (Cases::default(), Asks::new(incarnation));
         let state = State { agent: None, duty, chair: None, cases, stand_back: None, asks };
         Self(Rc::new(Inner { hub, means, turn: Notify::new(), state: RefCell::new(state) }))
     }
